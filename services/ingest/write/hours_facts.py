@@ -1,20 +1,23 @@
 """What the rows of a file of hours tell about it, for the remarks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import numpy as np
 
-from services.ingest.write.hours_values import Bools, are_equal, are_long, closes, dates, opens
+from services.ingest.write.hours_values import Bools, Ints, are_equal, are_long, closes, dates, opens
 from services.ingest.write.packed_rows import StagedFile
+
+_ROWS_AT_ONCE: Final = 1 << 18
+_NONE: Final = np.zeros(0, np.bool_)
 
 
 def find_long_openings(files: Sequence[StagedFile]) -> Iterator[tuple[UUID, int, str, int, int, int]]:
     """Yield for each file that has long openings across midnight how many, and the store, line and times of the first."""
     for file in files:
-        if (is_long := are_long(file.value)).any():
+        if (is_long := _test(are_long, file)).any():
             first = int(np.argmax(is_long))
             times = int(opens(file.value[first])), int(closes(file.value[first]))
             yield file.import_id, *_count_and_show(file, is_long), *times
@@ -26,7 +29,7 @@ def find_equal_times(files: Sequence[StagedFile]) -> Iterator[tuple[UUID, int, s
     Only those of stores that have other openings too: a store may be open around the clock every day.
     """
     for file in files:
-        is_equal = are_equal(file.value)
+        is_equal = _test(are_equal, file)
         if not is_equal.any():
             continue
         has_other = np.zeros(len(file.ids), np.bool_)
@@ -34,6 +37,12 @@ def find_equal_times(files: Sequence[StagedFile]) -> Iterator[tuple[UUID, int, s
         is_doubtful = is_equal & has_other[file.store]
         if is_doubtful.any():
             yield file.import_id, *_count_and_show(file, is_doubtful)
+
+
+def _test(test: Callable[[Ints], Bools], file: StagedFile) -> Bools:
+    """Return which rows pass a test, which takes several times the memory of the rows it is given."""
+    starts = range(0, len(file.value), _ROWS_AT_ONCE)
+    return np.concatenate([_NONE, *(test(file.value[start : start + _ROWS_AT_ONCE]) for start in starts)])
 
 
 def _count_and_show(file: StagedFile, mask: Bools) -> tuple[int, str, int]:

@@ -1,6 +1,7 @@
 """The valid rows of a chunk as numbers, in one row of `import_staged`: the millions of rows of a file wait in hundreds."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from typing import Any, Final, Self
@@ -59,8 +60,9 @@ def stage_packed(conn: psycopg.Connection, import_id: UUID, parsed: ParsedLocalH
 def read_packed_stores(conn: psycopg.Connection, import_id: UUID) -> StoreNumbers:
     """Return the numbers of the stores in the staged chunks of an import, for the chunks that follow."""
     stores = StoreNumbers()
-    for (ids,) in conn.cursor().stream(_SQL["packed_stores"], {"id": import_id}):
-        stores.number_ids(pl.Series(ids, dtype=pl.String))
+    with closing(_stream(conn, "packed_stores", {"id": import_id})) as chunks:
+        for chunk in chunks:
+            stores.number_ids(pl.Series(chunk["stores"], dtype=pl.String))
     return stores
 
 
@@ -96,13 +98,20 @@ class StagedFile:
 
 def read_staged(conn: psycopg.Connection, ids: Sequence[UUID], encode: Encode) -> list[StagedFile]:
     """Return the valid rows of some imports, by import and in the order of its file."""
-    rows = conn.cursor(binary=True, row_factory=dict_row).stream(_SQL["staged_rows"], {"ids": list(ids)})
-    return [
-        (_unpack if is_packed else _number)(import_id, group, encode)
-        for (import_id, is_packed), group in groupby(
-            rows, lambda row: (row["import_id"], row["packed"] is not None)
-        )
-    ]
+    with closing(_stream(conn, "staged_rows", {"ids": list(ids)})) as rows:
+        return [
+            (_unpack if is_packed else _number)(import_id, group, encode)
+            for (import_id, is_packed), group in groupby(
+                rows, lambda row: (row["import_id"], row["packed"] is not None)
+            )
+        ]
+
+
+def _stream(
+    conn: psycopg.Connection, query: str, values: Mapping[str, object]
+) -> Generator[dict[str, Any], None, None]:
+    """Yield rows one by one. Close it even after an error: until then, any other statement waits for ever."""
+    yield from conn.cursor(binary=True, row_factory=dict_row).stream(_SQL[query], values)
 
 
 def _unpack(import_id: UUID, chunks: Iterator[Any], encode: Encode) -> StagedFile:

@@ -143,7 +143,7 @@ class Remarks:
         """Add what a dry run tells of each file, before its rows take effect: stores, new ones, dates."""
         for row in found:
             file, listed = row.pop("import_id"), row.pop("listed") or []
-            self._found[file]["plan"] = {**row, "new_stores_list": listed}
+            self._found[file].setdefault("plan", {}).update(row, new_stores_list=listed)
 
     def add_removed(self, import_id: UUID, rows: int) -> None:
         """Add to what a dry run tells how many rows of hours the delivery removes."""

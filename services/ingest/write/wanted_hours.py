@@ -98,5 +98,6 @@ def _sort_distinct(place: Ints, value: Ints) -> Ints:
     place <<= WEEKLY_BITS
     place |= value & WEEKLY_MASK
     place.sort()
-    is_first: Bools = np.diff(place, prepend=-1) != 0
-    return place[is_first]
+    is_first: Bools = np.ones(len(place), np.bool_)
+    np.not_equal(place[1:], place[:-1], out=is_first[1:])
+    return place if is_first.all() else place[is_first]

@@ -392,7 +392,7 @@ values (%(import_id)s, '', %(line)s, %(byte_offset)s, %(raw)s, %(details)s, %(pa
 
 -- name: packed_stores
 -- The stores of an import so far, by chunk.
-select details -> 'stores' from import_staged where import_id = %(id)s and packed is not null order by position
+select details -> 'stores' as stores from import_staged where import_id = %(id)s and packed is not null order by position
 
 -- name: staged_rows
 -- Chunks, and rows that the release before staged one by one. Dates are ordinals: 1 is the first day of year 1.
@@ -406,9 +406,10 @@ order by import_id, position
 select line, byte_offset, raw from import_staged where import_id = %(id)s and packed is not null order by position
 
 -- name: keys_of_stores
--- Their keys in the order given, each in four bytes; 0 for a store that does not exist.
-select string_agg(int4send(coalesce(store_key, 0)), ''::bytea order by place)
-from unnest(%(ids)s::text[]) with ordinality given (store_id, place) left join store using (store_id)
+-- Their keys in the order given, each in four bytes; 0 for a store that does not exist. Each by index: while a fleet is added, a
+-- join would read all stores.
+select string_agg(int4send(coalesce((select store_key from store where store_id = wanted_id), 0)), ''::bytea order by place)
+from unnest(%(ids)s::text[]) with ordinality given (wanted_id, place)
 
 -- name: held_ids
 select distinct store_id from import_staged where import_id = any(%(ids)s) and reason is not null
