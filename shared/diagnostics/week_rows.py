@@ -28,7 +28,7 @@ Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
-class WeekRows:
+class StoredWeeks:
     """Rows in the order of the primary key, in seconds since Monday 00:00. A row may end after the week: up to a day later."""
 
     store_key: Ints
@@ -49,7 +49,7 @@ class WeekRows:
         return np.asarray((self.opens + shift < before) | (self.opens < wrapped[store]), np.bool_)
 
 
-def read_weeks(conn: psycopg.Connection, store_keys: Sequence[int] | None) -> Iterator[WeekRows]:
+def read_weeks(conn: psycopg.Connection, store_keys: Sequence[int] | None) -> Iterator[StoredWeeks]:
     """Yield the weekly hours of the stores, or of all stores, some stores at a time."""
     if store_keys is None:
         ((first, last),) = conn.execute(_SQL["bounds_of_hours"])
@@ -69,7 +69,7 @@ def read_weeks(conn: psycopg.Connection, store_keys: Sequence[int] | None) -> It
 
 def _read(
     conn: psycopg.Connection, query: str, wanted: Ints | None = None, **asked: object
-) -> Iterator[WeekRows]:
+) -> Iterator[StoredWeeks]:
     ((packed,),) = conn.execute(_SQL[query], asked, binary=True)
     rows = decode_records(packed, _ROW)
     if wanted is not None:
@@ -78,11 +78,11 @@ def _read(
         yield _decode(rows)
 
 
-def _decode(rows: NDArray[Any]) -> WeekRows:
+def _decode(rows: NDArray[Any]) -> StoredWeeks:
     store, day, opens, closes = (rows[name].astype(np.int64) for name in ("store", "day", "opens", "closes"))
     is_seam = np.isin(closes, _SEAMS)
     ends = np.where(is_seam, _DAY_S, closes + _DAY_S * (closes <= opens))
-    return WeekRows(store, day * _DAY_S + opens, day * _DAY_S + ends, is_seam)
+    return StoredWeeks(store, day * _DAY_S + opens, day * _DAY_S + ends, is_seam)
 
 
 def find_doubtful(conn: psycopg.Connection, store_keys: Sequence[int] | None, short_s: int) -> Ints:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.ingest.write.hours_values import closes, days, encode_hours, opens
 from services.ingest.write.packed_rows import StagedFile
 from services.ingest.write.wanted_hours import want_dated, want_weekly
-from shared.diagnostics.week_rows import WeekRows
+from shared.diagnostics.week_rows import StoredWeeks
 
 DAY_S, WEEK_S = 86_400, 604_800
 Row = tuple[int, int, int]  # day, opens, closes
@@ -37,7 +37,7 @@ def test_rows_that_open_before_an_earlier_one_closes(week: dict[int, list[Row]])
     keys, starts, closings = (
         np.array(values, np.int64) for values in ([key for key, _ in ordered], *zip(*spans, strict=True))
     )
-    rows = WeekRows(keys, starts, closings, np.zeros(len(keys), np.bool_))
+    rows = StoredWeeks(keys, starts, closings, np.zeros(len(keys), np.bool_))
     assert rows.open_early.tolist() == wanted
 
 

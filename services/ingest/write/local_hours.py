@@ -44,7 +44,7 @@ _STORES_AT_ONCE = 2000
 _Counts = Iterable[tuple[UUID, RowCounts]]
 
 
-class Delivery(Protocol):
+class StagedDelivery(Protocol):
     """The staged rows of the files that take effect together."""
 
     def find_new_stores(self) -> pl.Series:
@@ -128,7 +128,7 @@ class LocalHoursWriter:
                 with self._conn.transaction():
                     self._apply_delivery(delivery, ids, AdjustmentChange(self._ledger, early_seq), end_byte)
 
-    def _read_delivery(self, ids: Sequence[UUID]) -> Delivery:
+    def _read_delivery(self, ids: Sequence[UUID]) -> StagedDelivery:
         if self._kind == "hours":
             return HoursDelivery(self._ledger, ids, self._check_numbers(), self._on_step)
         if self._kind == "timezones":
@@ -136,7 +136,7 @@ class LocalHoursWriter:
         return RowsDelivery(self._ledger, self._kind, ids)
 
     def _apply_delivery(
-        self, delivery: Delivery, ids: Sequence[UUID], change: AdjustmentChange, end_byte: int
+        self, delivery: StagedDelivery, ids: Sequence[UUID], change: AdjustmentChange, end_byte: int
     ) -> None:
         counts: defaultdict[UUID, RowCounts] = defaultdict(lambda: NO_ROWS)
         for step in (delivery.reject(), delivery.apply(change)):
@@ -151,7 +151,7 @@ class LocalHoursWriter:
         delivery.set_stores(change)
         change.record(end_byte, own)
 
-    def _add_remarks(self, delivery: Delivery, ids: Sequence[UUID]) -> None:
+    def _add_remarks(self, delivery: StagedDelivery, ids: Sequence[UUID]) -> None:
         remarks, own = Remarks(self._conn, self._kind), self._ledger.import_id
         delivery.remark(remarks)
         store_ids, self._ledger.named_keys = delivery.list_stores()

@@ -31,7 +31,7 @@ Counts = Iterator[tuple[UUID, RowCounts]]
 class PackedDelivery:
     """The staged files of one kind. A store with a rejected row is held: it keeps what it had.
 
-    The methods are those of `Delivery`, in the order in which they are called.
+    The methods are those of `StagedDelivery`, in the order in which they are called.
     """
 
     def __init__(self, ledger: ImportLedger, ids: Sequence[UUID], encode: Encode) -> None:

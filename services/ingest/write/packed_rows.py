@@ -98,9 +98,12 @@ class StagedFile:
 
 def read_staged(conn: psycopg.Connection, ids: Sequence[UUID], encode: Encode) -> list[StagedFile]:
     """Return the valid rows of some imports, by import and in the order of its file."""
+    counts = dict(conn.execute(_SQL["count_packed"], {"ids": list(ids)}).fetchall())
     with closing(_stream(conn, "staged_rows", {"ids": list(ids)})) as rows:
         return [
-            (_unpack if is_packed else _number)(import_id, group, encode)
+            _unpack(import_id, group, encode, counts[import_id] // _ROW.itemsize)
+            if is_packed
+            else _number(import_id, group, encode)
             for (import_id, is_packed), group in groupby(
                 rows, lambda row: (row["import_id"], row["packed"] is not None)
             )
@@ -114,21 +117,26 @@ def _stream(
     yield from conn.cursor(binary=True, row_factory=dict_row).stream(_SQL[query], values)
 
 
-def _unpack(import_id: UUID, chunks: Iterator[Any], encode: Encode) -> StagedFile:
-    """Return a file of chunks. Raise ValueError if one is missing, so that numbers mean other stores."""
+def _unpack(import_id: UUID, chunks: Iterator[Any], encode: Encode, count: int) -> StagedFile:
+    """Return a file of chunks with `count` rows in all, which take no other memory than they need.
+
+    Raise ValueError if a chunk is missing, so that numbers mean other stores.
+    """
     ids: list[pl.Series] = []
-    known = 0
-    stores, values, lines = [], [], []
+    known = end = 0
+    store, line, value = np.empty(count, np.int32), np.empty(count, np.int32), np.empty(count, np.int64)
     for chunk in chunks:
         said, rows = chunk["details"], np.frombuffer(chunk["packed"], _ROW)
         if said["known"] != known:
             raise ValueError(f"the staged rows of the import {import_id} have a gap")
         ids.append(pl.Series(said["stores"], dtype=pl.String))
         known += len(said["stores"])
-        stores.append(rows["store"].copy())
-        values.append(encode(import_id, said["values"])[rows["place"]])
-        lines.append(rows["line"] + np.int32(chunk["line"]))
-    return _unite(import_id, pl.concat(ids, rechunk=True), (stores, values, lines), is_packed=True)
+        part = slice(end, end + len(rows))
+        store[part], line[part] = rows["store"], rows["line"] + np.int32(chunk["line"])
+        value[part] = encode(import_id, said["values"])[rows["place"]]
+        end = part.stop
+    keys = np.zeros(known, np.int32)
+    return StagedFile(import_id, pl.concat(ids, rechunk=True), keys, store[:end], value[:end], line[:end])
 
 
 def _number(import_id: UUID, rows: Iterator[Any], encode: Encode) -> StagedFile:
@@ -140,14 +148,12 @@ def _number(import_id: UUID, rows: Iterator[Any], encode: Encode) -> StagedFile:
         values.append(encode(import_id, some))
         lines.append(np.array([row["line"] or 0 for row in some], np.int32))
     ids = pl.Series(numbers.get_ids(0, len(numbers)), dtype=pl.String)
-    return _unite(import_id, ids, (stores, values, lines), is_packed=False)
-
-
-def _unite(import_id: UUID, ids: pl.Series, parts: Sequence[list[Any]], *, is_packed: bool) -> StagedFile:
-    """Return a file. Its parts are emptied one after the other, because a file has millions of rows."""
-    columns: list[NDArray[Any]] = []
-    for part in parts:
-        columns.append(np.concatenate(part))
-        part.clear()
-    store, value, line = columns
-    return StagedFile(import_id, ids, np.zeros(len(ids), np.int32), store, value, line, is_packed)
+    return StagedFile(
+        import_id,
+        ids,
+        np.zeros(len(ids), np.int32),
+        np.concatenate(stores),
+        np.concatenate(values),
+        np.concatenate(lines),
+        is_packed=False,
+    )

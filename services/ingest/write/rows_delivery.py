@@ -31,7 +31,7 @@ _Counts = Iterator[tuple[UUID, RowCounts]]
 
 
 class RowsDelivery:
-    """The staged rows of one kind. The methods are those of `Delivery`, in the order in which they are called."""
+    """The staged rows of one kind. The methods are those of `StagedDelivery`, in the order in which they are called."""
 
     def __init__(self, ledger: ImportLedger, kind: Kind, ids: Sequence[UUID]) -> None:
         self._ledger = ledger

@@ -402,6 +402,11 @@ from import_staged
 where import_id = any(%(ids)s) and reason is null
 order by import_id, position
 
+-- name: count_packed
+-- The bytes of each import's chunks.
+select import_id, sum(octet_length(packed))::bigint from import_staged
+where import_id = any(%(ids)s) and packed is not null group by import_id
+
 -- name: staged_texts
 select line, byte_offset, raw from import_staged where import_id = %(id)s and packed is not null order by position
 
