@@ -71,11 +71,21 @@ def _read(
     conn: psycopg.Connection, query: str, wanted: Ints | None = None, **asked: object
 ) -> Iterator[StoredWeeks]:
     ((packed,),) = conn.execute(_SQL[query], asked, binary=True)
-    rows = decode_records(packed, _ROW)
+    rows = _sort(decode_records(packed, _ROW))
     if wanted is not None:
         rows = rows[np.isin(rows["store"], wanted)]
     if rows.size:
         yield _decode(rows)
+
+
+def _sort(rows: NDArray[Any]) -> NDArray[Any]:
+    """Return the rows in the order of the primary key, in which the index gives them."""
+    columns = [rows[name].astype(np.int64) for name in ("closes", "opens", "day", "store")]
+    closes, opens, day, store = columns
+    time = (day * _DAY_S + opens) * _DAY_S + closes
+    same = np.diff(store)
+    is_sorted = bool(((same > 0) | ((same == 0) & (np.diff(time) > 0))).all())
+    return rows if is_sorted else rows[np.lexsort(columns)]
 
 
 def _decode(rows: NDArray[Any]) -> StoredWeeks:

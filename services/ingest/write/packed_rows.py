@@ -98,7 +98,7 @@ class StagedFile:
 
 def read_staged(conn: psycopg.Connection, ids: Sequence[UUID], encode: Encode) -> list[StagedFile]:
     """Return the valid rows of some imports, by import and in the order of its file."""
-    counts = dict(conn.execute(_SQL["count_packed"], {"ids": list(ids)}).fetchall())
+    counts: dict[UUID, int] = dict(conn.execute(_SQL["count_packed"], {"ids": list(ids)}).fetchall())
     with closing(_stream(conn, "staged_rows", {"ids": list(ids)})) as rows:
         return [
             _unpack(import_id, group, encode, counts[import_id] // _ROW.itemsize)

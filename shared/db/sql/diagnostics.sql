@@ -8,13 +8,10 @@ select count(*) from store
 select min(store_key), max(store_key) from business_hours
 
 -- name: week_rows
--- Fixed-width records of the stores from one key to another, in the order of the index: the store, the day, and the seconds of
--- the day.
+-- Fixed-width records of the stores from one key to another, in any order: the store, the day, and the seconds of the day.
+-- Measured: to sort them here takes twice the time.
 select string_agg(int4send(store_key) || int2send(day_of_week) || int4send(opens) || int4send(closes), ''::bytea)
-from (
-    select store_key, day_of_week, opens, closes from business_hours where store_key between %(first)s and %(last)s
-    order by store_key, day_of_week, opens, closes
-) sorted
+from business_hours where store_key between %(first)s and %(last)s
 
 -- name: week_rows_of
 -- The same of some stores, whose keys are given in order. Each by index: without statistics the planner would read all rows.
