@@ -190,3 +190,21 @@ def test_rows_of_a_store_that_is_held_are_rejected_as_they_are_in_the_file(
     for line, offset, raw in rejects:
         assert raw == lines[line - 1].encode()
         assert text[offset : offset + len(raw)] == raw
+
+
+def test_stores_without_weekly_rows_keep_their_weekly_hours(database_url: str, tmp_path: Path) -> None:
+    """Between two stores whose weekly hours are replaced: one with dated rows only, and one that is held."""
+    before, after = tmp_path / "before.csv", tmp_path / "after.csv"
+    names = ("first", "dated", "held", "last")
+    before.write_text("\n".join([HOURS, *(f"{name},0,09:00,10:00" for name in names)]) + "\n")
+    load(database_url, before)
+    rows = [
+        "first,0,09:00,11:00,",
+        "dated,0,09:00,11:00,2024-09-02",
+        "held,0,09:00,11:00,",
+        "held,0,09:00,99:00,",
+    ]
+    after.write_text("\n".join([f"{HOURS},effective_from", *rows, "last,0,09:00,11:00,"]) + "\n")
+    assert load(database_url, after).state == "succeeded"
+    hour = {"first": 11, "dated": 10, "held": 10, "last": 11}
+    assert stored(database_url) == sorted(f"{name},0,32400,{hour[name] * 3600}" for name in names)
