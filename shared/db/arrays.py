@@ -3,7 +3,7 @@
 psycopg's own arrays take several calls of Python per element.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -77,10 +77,14 @@ def byte_array(rows: NDArray[np.uint8]) -> ByteArray:
     return ByteArray(_encode(_BYTEA.oid, np.dtype((np.uint8, rows.shape[1:])), rows))
 
 
-def text_array(texts: Sequence[str]) -> TextArray:
+def text_array(texts: Collection[str]) -> TextArray:
     """Return texts as a parameter."""
-    sized = (len(value).to_bytes(4) + value for value in map(str.encode, texts))
-    return TextArray(b"".join([_encode_header(_TEXT.oid, len(texts)), *sized]))
+    data = bytearray(_encode_header(_TEXT.oid, len(texts)))
+    # There may be millions, so no list of them is made.
+    for value in map(str.encode, texts):
+        data += len(value).to_bytes(4)
+        data += value
+    return TextArray(bytes(data))
 
 
 def _as_numbers(values: Iterable[int] | NDArray[np.int64]) -> NDArray[np.int64]:

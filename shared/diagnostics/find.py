@@ -17,6 +17,7 @@ from shared.diagnostics.registry import (
     USUAL_STORES,
     DataFinding,
 )
+from shared.diagnostics.week_rows import find_doubtful
 from shared.uptime.zones import DAY_S, DEFAULT_TIMEZONE, clock_changes
 
 _SQL = queries("diagnostics")
@@ -75,6 +76,9 @@ def _find(
         "usual_share": USUAL_SHARE,
         "usual_stores": USUAL_STORES,
     }
+    is_of_many = store_keys is None or len(store_keys) > _MANY
+    doubtful = find_doubtful(conn, store_keys, SHORT_SPAN_S) if is_of_many else (store_keys or ())
+    values["doubtful"] = key_array(doubtful)
     for name in names:
         for row in conn.execute(_SQL[name], values):
             yield DataFinding(*row)
@@ -85,7 +89,6 @@ def _find(
         examples = [f"{store_id} ({zone})" for zone, _, stores in found for store_id in stores]
         yield DataFinding("unknown_timezone", sum(count for _, count, _ in found), examples[:_EXAMPLES])
     known = sorted({zone or DEFAULT_TIMEZONE for zone in zones} & _ZONES)
-    is_of_many = store_keys is None or len(store_keys) > _MANY
     for row in conn.execute(
         _SQL["clock_changes"], {**values, **_list_changes(conn, known, values, is_of_many=is_of_many)}
     ):

@@ -1,11 +1,11 @@
 """Tells that ids which look like comments were read as ids: files have no comments."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 _MARK = "#"
 
 
-def describe_comment_ids(store_ids: Sequence[str]) -> list[str]:
+def describe_comment_ids(store_ids: Iterable[str]) -> list[str]:
     """Return a sentence if some of these ids begin with `#`."""
     found = [store_id for store_id in store_ids if store_id.startswith(_MARK)]
     if not found:

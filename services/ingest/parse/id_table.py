@@ -3,7 +3,7 @@
 A file repeats its ids. To find one here costs a third of reading it as text and joining it with all known ids.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ _MASKS: Final = np.array(
 _FACTORS: Final = np.random.default_rng().integers(1 << 63, size=_WORDS, dtype=np.uint64) * 2 + 1
 _UNKNOWN: Final = -1
 _FIRST_BITS: Final = 12
+_ENTRIES_AT_ONCE: Final = 1 << 16  # bounds the memory for their words
 _SPARSE: Final = 4  # at least as many places for each id
 
 
@@ -60,8 +61,8 @@ class IdTable:
         first, self._count = self._count, self._count + len(numbers)
         if self._count > len(self._numbers):
             room = 2 * self._count - first
-            self._sizes, self._numbers = np.resize(self._sizes, room), np.resize(self._numbers, room)
-            self._words = np.resize(self._words, (room, _WORDS))
+            self._sizes, self._numbers = _grow(self._sizes, room), _grow(self._numbers, room)
+            self._words = _grow(self._words, room)
         added = slice(first, self._count)
         self._sizes[added], self._numbers[added], self._words[added] = ends - starts, numbers, 0
         for index, word in enumerate(_read_words(text, starts, ends - starts)):
@@ -72,7 +73,9 @@ class IdTable:
         if bits > self._bits:
             self._make_places(bits)
             first = 0
-        self._fill_places(np.arange(first, self._count, dtype=np.int32))
+        for start in range(first, self._count, _ENTRIES_AT_ONCE):
+            end = min(start + _ENTRIES_AT_ONCE, self._count)
+            self._fill_places(np.arange(start, end, dtype=np.int32))
 
     def _make_places(self, bits: int) -> None:
         self._bits, self._last_place = bits, (1 << bits) - 1
@@ -103,6 +106,13 @@ class IdTable:
             is_same &= self._words[entry, index] == word
         is_same &= entry != _UNKNOWN
         return np.where(is_same, self._numbers[entry], np.int32(_UNKNOWN)), is_same | (entry == _UNKNOWN)
+
+
+def _grow(values: NDArray[Any], room: int) -> NDArray[Any]:
+    """Return the values with room for more. `np.resize` would keep twice the memory."""
+    grown = np.empty((room, *values.shape[1:]), values.dtype)
+    grown[: len(values)] = values
+    return grown
 
 
 def _read_words(text: bytes, starts: Ints, sizes: Ints) -> list[Words]:

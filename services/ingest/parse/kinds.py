@@ -25,3 +25,5 @@ IN_DIRECTORY: frozenset[Kind] = frozenset({"timezones", "lifetimes", "stores"})
 LOAD_ORDER: tuple[Kind, ...] = tuple(REQUIRED_COLUMNS)
 # The rows of one store in several files of a delivery are a union.
 UNITED_KINDS: frozenset[Kind] = frozenset({"hours", "special_hours", "stores"})
+# The rows of a chunk wait in one row of the database: these files have millions.
+PACKED_KINDS: frozenset[Kind] = frozenset({"hours", "timezones"})

@@ -6,7 +6,7 @@ from datetime import date
 from functools import lru_cache
 
 import numpy as np
-import polars as pl
+from numpy.typing import NDArray
 
 from services.ingest.parse.adjustments import (
     Fields,
@@ -21,12 +21,13 @@ from services.ingest.parse.directory import EVERY_STORE, make_directory_parser
 from services.ingest.parse.encodings import FileEncoding, decode_cp1252, is_utf8
 from services.ingest.parse.header import SEPARATORS, Layout
 from services.ingest.parse.joined_files import REPEATED_HEADER, find_headers, mark_headers
-from services.ingest.parse.kinds import Kind
+from services.ingest.parse.kinds import PACKED_KINDS, Kind
 from services.ingest.parse.parsed import HeldRow, ParsedLocalHours
 from services.ingest.parse.reasons import Reject
 from services.ingest.parse.row_columns import locate_rows, number_fields
 from services.ingest.parse.rows import Ints, Rows, split_rows
 from services.ingest.parse.store_ids import check_store_ids
+from services.ingest.parse.store_numbers import StoreNumbers
 from services.ingest.parse.summary_rows import SUMMARY_ROW, mark_summaries
 from services.ingest.parse.times_of_day import find_doubt, parse_closing, parse_opening
 from services.ingest.parse.zones import find_zone
@@ -42,18 +43,26 @@ def parse_local_hours(
     layout: Layout,
     encoding: FileEncoding | None = None,
     *,
+    stores: StoreNumbers | None = None,
     allow_odd_ids: bool = False,
     effective_from: date | None = None,
 ) -> ParsedLocalHours:
-    """Validate one chunk of any kind except polls. Hours apply from the row's date, or else from `effective_from`."""
+    """Validate one chunk of any kind except polls. Hours apply from the row's date, or else from `effective_from`.
+
+    `stores` are those of earlier chunks, and get the new ones.
+    """
     is_directory = layout.kind == "stores"
     parse_fields = make_directory_parser(layout) if is_directory else _PARSERS[layout.kind]
     encoding = encoding or FileEncoding(layout.encoding)
     rows = split_rows(chunk, layout, encoding)
     faults: dict[int, str] = {}
-    ids = check_store_ids(rows, faults, allow_odd=allow_odd_ids)
+    stores = StoreNumbers() if stores is None else stores
+    store = stores.find_fields(rows.text, rows.starts[0], rows.ends[0])
+    # The ids of earlier chunks are valid.
+    fresh = np.flatnonzero(store < 0)
+    ids = check_store_ids(rows, faults, allow_odd=allow_odd_ids, some=fresh)
     if layout.kind != "closures":
-        faults |= dict.fromkeys((ids == EVERY_STORE).arg_true().to_list(), "every_store")
+        faults |= dict.fromkeys(fresh[(ids == EVERY_STORE).to_numpy()].tolist(), "every_store")
     if is_directory:
         faults |= dict.fromkeys(find_headers(rows), REPEATED_HEADER)
     texts, places = number_fields(rows)
@@ -64,26 +73,37 @@ def parse_local_hours(
     faults = {row: str(found[places[row]]) for row in np.flatnonzero(is_fault[places]).tolist()} | faults
     mark_headers(rows, faults)
     mark_summaries(rows, faults, allow_odd_ids=allow_odd_ids)
-    valid = _unite_columns(rows, ids, found, places, faults)
+    kept = np.ones(len(places), np.bool_)
+    kept[list(faults)] = False
+    known = len(stores)
+    store[fresh[kept[fresh]]] = stores.number_ids(ids.filter(kept[fresh]))
+    valid = _unite_columns(rows, found, places, kept)
+    if layout.kind in PACKED_KINDS:
+        valid["store"] = store[kept].astype(np.int64)
+    else:
+        valid["store_id"] = _name_stores(stores, store[kept])
     return ParsedLocalHours(
-        chunk, valid, list(_hold_back(rows, layout, faults)), rows.collect_rejects(faults), encoding.name
+        chunk,
+        valid,
+        list(_hold_back(rows, layout, faults)),
+        rows.collect_rejects(faults),
+        encoding.name,
+        stores.get_ids(known, len(stores)),
+        known,
     )
 
 
 def _unite_columns(
-    rows: Rows, ids: pl.Series, found: Sequence[Fields | str], places: Ints, faults: Mapping[int, str]
+    rows: Rows, found: Sequence[Fields | str], places: Ints, kept: NDArray[np.bool_]
 ) -> dict[str, ValueColumn]:
-    """Return the rows without a fault, by column. `found` are the distinct fields of all rows, and `places` those of each."""
-    kept = np.ones(len(places), np.bool_)
-    kept[list(faults)] = False
+    """Return the `kept` rows by column. `found` are the distinct fields of all rows, and `places` those of each."""
     valid = [{} if isinstance(one, str) else one for one in found]
     names = dict.fromkeys(name for fields in valid for name in fields)
     columns: dict[str, Ints | RaggedColumn | RepeatedValues] = {
-        "store_id": _join_texts(ids),
-        **locate_rows(rows),
+        **({"line": rows.lines} if rows.layout.kind in PACKED_KINDS else locate_rows(rows)),
         **{name: RepeatedValues([fields.get(name) for fields in valid], places) for name in names},
     }
-    if not faults:
+    if kept.all():
         return dict(columns)
     return {
         name: values[kept] if isinstance(values, np.ndarray) else values.filter(kept)
@@ -91,9 +111,9 @@ def _unite_columns(
     }
 
 
-def _join_texts(texts: pl.Series) -> RaggedColumn:
-    sizes = texts.str.len_bytes().to_numpy().astype(np.int64)
-    return RaggedColumn(np.frombuffer(texts.str.join("").item().encode(), np.uint8), sizes)
+def _name_stores(stores: StoreNumbers, store: NDArray[np.int32]) -> RepeatedValues:
+    distinct, places = np.unique(store, return_inverse=True)
+    return RepeatedValues(stores.name_stores(distinct).to_list(), places)
 
 
 def _apply_from(effective_from: date, fields: Fields | str) -> Fields | str:
@@ -122,6 +142,8 @@ def parse_hours(day: str, opens: str, closes: str, effective_from: str = "") -> 
         "opens": seconds[0],
         "closes": seconds[1],
         "date": start,
+        # 00:00 to 24:00 is clear, unlike the same time twice.
+        "all_day": seconds[0] == seconds[1] and "24:00" in closes,
     }
 
 

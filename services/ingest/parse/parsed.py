@@ -14,7 +14,8 @@ from services.ingest.parse.reasons import Reject
 from services.ingest.parse.store_numbers import StoreNumbers
 from shared.columns import ValueColumn
 
-# Values of rows by the name of their column in `import_staged`. `date`: of special hours, or from which hours apply.
+# Values of rows by the name of their column in `import_staged`. Rows of packed kinds have the number of their `store` in the file
+# instead of its id. `date`: of special hours, or from which hours apply.
 # `begins`, `ends`: of a lifetime or a closure. `details`: of a closure or a directory, as JSON.
 Columns = Mapping[str, ValueColumn]
 
@@ -84,13 +85,18 @@ class ParsedPolls:
 
 @dataclass(frozen=True)
 class ParsedLocalHours:
-    """The rows of one chunk of any kind except polls. `held` repeats the rejects whose store is known."""
+    """The rows of one chunk of any kind except polls. `held` repeats the rejects whose store is known.
+
+    `new_ids`: the stores that no earlier chunk has. They are numbered on from `known`, the number of earlier ones.
+    """
 
     chunk: Chunk
     valid: Columns
     held: Sequence[HeldRow]
     rejects: Sequence[Reject]
     encoding: Encoding | None = None
+    new_ids: Sequence[str] = ()
+    known: int = 0
 
     @property
     def rows_read(self) -> int:

@@ -9,45 +9,71 @@ Dated hours (by store and date), special hours (by store and date), lifetimes (b
 start): a row is accepted if nothing held, a duplicate if the same held, and a correction otherwise. What the delivery
 does not name stays.
 
-Store directories: see `store_directory.py`.
+Store directories: see `store_directory.py`. How rows are staged and applied is in `rows_delivery.py`, of hours and
+time zones in `hours_delivery.py` and `zones_delivery.py`.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 from uuid import UUID
 
+import polars as pl
 import psycopg
 
 from services.ingest.parse.comment_ids import describe_comment_ids
-from services.ingest.parse.days import FROM_ZERO, find_first_numbers, is_first_number_unsaid
-from services.ingest.parse.kinds import UNITED_KINDS, Kind
+from services.ingest.parse.kinds import PACKED_KINDS, Kind
 from services.ingest.parse.parsed import ParsedLocalHours
 from services.ingest.write.adjustment_change import AdjustmentChange
 from services.ingest.write.counts import NO_ROWS, RowCounts, Stretch
 from services.ingest.write.day_numbers import Numbers, check_numbers, check_own_numbers
-from services.ingest.write.history_table import (
-    CLOSURES,
-    DATED_HOURS,
-    LIFETIMES,
-    SPECIAL_HOURS,
-    HistoryTable,
-)
+from services.ingest.write.hours_delivery import HoursDelivery
 from services.ingest.write.ledger import ImportLedger
+from services.ingest.write.packed_delivery import Stores
+from services.ingest.write.packed_rows import stage_packed
 from services.ingest.write.remarks import Remarks
-from services.ingest.write.staged_rows import list_held_ids, read_delivery, stage_rows
-from services.ingest.write.store_directory import DirectoryMerge, reject_faulty
-from services.ingest.write.weekly_hours import OnStep, WeeklyHours
+from services.ingest.write.rows_delivery import RowsDelivery
+from services.ingest.write.staged_rows import read_delivery, stage_held, stage_rows
+from services.ingest.write.weekly_hours import OnStep
+from services.ingest.write.zones_delivery import ZonesDelivery
 from shared.db.arrays import text_array
 from shared.db.queries import queries
 
-_SQL, _ADJUST = queries("ingest"), queries("adjust")
-_Counts = defaultdict[UUID, RowCounts]
+_SQL = queries("ingest")
 _STORES_AT_ONCE = 2000
-_TABLES: Mapping[Kind, HistoryTable] = {
-    "special_hours": SPECIAL_HOURS,
-    "lifetimes": LIFETIMES,
-    "closures": CLOSURES,
-}
+_Counts = Iterable[tuple[UUID, RowCounts]]
+
+
+class StagedDelivery(Protocol):
+    """The staged rows of the files that take effect together."""
+
+    def find_new_stores(self) -> pl.Series:
+        """Return the ids of the stores that take effect and do not exist, in the order of the index."""
+        ...
+
+    def reject(self) -> _Counts:
+        """Reject the valid rows of stores that have a rejected one. Yield how many each import has."""
+        ...
+
+    def apply(self, change: AdjustmentChange) -> _Counts:
+        """Do everything slow, before the writer lock, which live polls need. Yield how the rows of each import count."""
+        ...
+
+    def list_stores(self) -> Stores:
+        """Return the stores that take effect."""
+        ...
+
+    def plan(self) -> Iterable[dict[str, Any]]:
+        """Return what each import is about, for a dry run."""
+        ...
+
+    def remark(self, remarks: Remarks) -> None:
+        """Add what the rows tell."""
+        ...
+
+    def set_stores(self, change: AdjustmentChange) -> None:
+        """Change rows of stores, under the writer lock."""
+        ...
 
 
 class LocalHoursWriter:
@@ -71,12 +97,16 @@ class LocalHoursWriter:
         self._kind = kind
         self._stage_only = stage_only
         self._completes_delivery = completes_delivery
-        self._weekly = WeeklyHours(conn, on_step)
+        self._on_step = on_step
 
     def write_chunk(self, hours: ParsedLocalHours) -> None:
         """Stage the rows of one chunk, and commit its rejects."""
         with self._conn.transaction():
-            stage_rows(self._conn, self._ledger.import_id, hours.valid, hours.held)
+            if self._kind in PACKED_KINDS:
+                stage_packed(self._conn, self._ledger.import_id, hours)
+            else:
+                stage_rows(self._conn, self._ledger.import_id, hours.valid)
+            stage_held(self._conn, self._ledger.import_id, hours.held)
             self._ledger.add_rejects(hours.rejects)
             stretch = Stretch(hours.chunk.first_byte, hours.chunk.end_byte)
             self._ledger.record_progress(stretch, RowCounts(rejected=len(hours.rejects)), changed=False)
@@ -91,143 +121,58 @@ class LocalHoursWriter:
             return
         with self._ledger.locked_local_data():
             if self._ledger.has_staged_rows():
-                numbers = self._check_numbers()
-                self._add_new_stores()
+                ids = list(read_delivery(self._conn, self._ledger.import_id))
+                delivery = self._read_delivery(ids)
+                self._add_stores(delivery.find_new_stores())
                 early_seq = self._ledger.take_early_number(end_byte)
                 with self._conn.transaction():
-                    self._apply_delivery(AdjustmentChange(self._ledger, early_seq), end_byte, numbers)
+                    self._apply_delivery(delivery, ids, AdjustmentChange(self._ledger, early_seq), end_byte)
 
-    def _apply_delivery(self, change: AdjustmentChange, end_byte: int, numbers: Numbers) -> None:
-        """Apply what is staged of the whole delivery. Everything slow comes before the writer lock, which live polls need."""
-        ids = list(read_delivery(self._conn, self._ledger.import_id))
-        counts = self._reject_incomplete(ids)
-        remarks = Remarks(self._conn, self._kind)
-        first_days: Mapping[UUID, int] = {}
+    def _read_delivery(self, ids: Sequence[UUID]) -> StagedDelivery:
         if self._kind == "hours":
-            first_days = self._prepare_hours(numbers, remarks)
-        elif self._kind == "timezones":
-            remarks.add_zones(ids)
-            self._prepare_zones(ids, counts)
-        elif self._kind == "stores":
-            remarks.add_zones(ids)
-        self._add_remarks(remarks, ids)
-        self._apply_staged(change, ids, first_days, counts)
-        self._conn.execute(_SQL["drop_staged"], {"ids": ids})
+            return HoursDelivery(self._ledger, ids, self._check_numbers(), self._on_step)
+        if self._kind == "timezones":
+            return ZonesDelivery(self._ledger, ids)
+        return RowsDelivery(self._ledger, self._kind, ids)
+
+    def _apply_delivery(
+        self, delivery: StagedDelivery, ids: Sequence[UUID], change: AdjustmentChange, end_byte: int
+    ) -> None:
+        counts: defaultdict[UUID, RowCounts] = defaultdict(lambda: NO_ROWS)
+        for step in (delivery.reject(), delivery.apply(change)):
+            for import_id, count in step:
+                counts[import_id] += count
+        self._add_remarks(delivery, ids)
+        self._conn.execute(_SQL["drop_staged"], {"ids": list(ids)})
         own = counts.pop(self._ledger.import_id, NO_ROWS)
         for import_id, count in counts.items():
             self._ledger.count_for(import_id, count)
         change.lock_writers()
-        if self._kind == "timezones":
-            self._conn.execute(_SQL["set_timezones"], {"seq": change.seq})
-        elif self._kind == "stores":
-            DirectoryMerge(self._conn, self._ledger, change).set_stores()
+        delivery.set_stores(change)
         change.record(end_byte, own)
 
-    def _add_remarks(self, remarks: Remarks, ids: list[UUID]) -> None:
-        if self._kind in UNITED_KINDS:
-            remarks.add_long_openings(ids)
-            remarks.add_equal_times(ids)
-        remarks.add_contradictions(ids)
-        if self._kind in _TABLES:
-            remarks.add_unknown_stores(ids)
-        keys: dict[str, int] = dict(self._conn.execute(_SQL["staged_stores"], {"ids": ids}).fetchall())
-        store_ids, self._ledger.named_keys = list(keys), list(keys.values())
+    def _add_remarks(self, delivery: StagedDelivery, ids: Sequence[UUID]) -> None:
+        remarks, own = Remarks(self._conn, self._kind), self._ledger.import_id
+        delivery.remark(remarks)
+        store_ids, self._ledger.named_keys = delivery.list_stores()
         for note in describe_comment_ids(store_ids):
-            remarks.add_note(self._ledger.import_id, note)
-        remarks.add_look_alikes(self._ledger.import_id, store_ids)
+            remarks.add_note(own, note)
+        remarks.add_look_alikes(own, store_ids)
         remarks.add_held_stores(ids)
         if not self._ledger.is_kept:
-            remarks.add_plan(ids, self._ledger.import_id)
+            remarks.add_plan(delivery.plan())
         remarks.save()
 
-    def _add_new_stores(self) -> None:
+    def _add_stores(self, new: pl.Series) -> None:
         """Commit the stores that are new, before their rows, and some at a time so that live polls wait only briefly."""
-        ids = list(read_delivery(self._conn, self._ledger.import_id))
-        held = list_held_ids(self._conn, ids)
-        rows = self._conn.execute(_SQL["new_staged_ids"], {"ids": ids, "held": held}).fetchall()
-        new = [store_id for (store_id,) in rows]
         insert = _SQL["insert_stores" if self._ledger.is_kept else "add_unkept_stores"]
         # If nothing is new, nothing is committed: each COMMIT may get lost, and then all is done again.
         for start in range(0, len(new), _STORES_AT_ONCE):
             with self._conn.transaction():
                 self._ledger.lock_writers()
-                self._conn.execute(insert, {"ids": text_array(new[start : start + _STORES_AT_ONCE])})
-
-    def _reject_incomplete(self, ids: list[UUID]) -> _Counts:
-        counts: _Counts = defaultdict(lambda: NO_ROWS)
-        if self._kind == "special_hours":
-            for import_id, rejected in self._conn.execute(_ADJUST["closed_and_open"], {"ids": ids}):
-                counts[import_id] += RowCounts(rejected=rejected)
-        elif self._kind == "stores":
-            for import_id, rejected in reject_faulty(self._conn, ids):
-                counts[import_id] += RowCounts(rejected=rejected)
-        held = list_held_ids(self._conn, ids)
-        if held:
-            values = {"ids": ids, "held": held}
-            for import_id, rejected in self._conn.execute(_SQL["reject_incomplete"], values):
-                counts[import_id] += RowCounts(rejected=rejected)
-        return counts
-
-    def _apply_staged(
-        self,
-        change: AdjustmentChange,
-        ids: Sequence[UUID],
-        first_days: Mapping[UUID, int],
-        counts: _Counts,
-    ) -> None:
-        """Apply the valid rows except new zones, and count them."""
-        if table := _TABLES.get(self._kind):
-            self._merge_staged(table, self._kind, {"ids": ids}, change, counts)
-            return
-        if self._kind == "stores":
-            for import_id, counted in DirectoryMerge(self._conn, self._ledger, change).apply(ids):
-                counts[import_id] += counted
-            return
-        if self._kind == "hours":
-            found, change.weekly_changed = self._weekly.apply(list(first_days), change.seq)
-            for import_id, count in found.items():
-                counts[import_id] += count
-            dated = {"ids": ids, "first_days": list(first_days.values())}
-            self._merge_staged(DATED_HOURS, "dated_hours", dated, change, counts)
-            return
-        values = {"ids": ids, "seq": change.seq}
-        for import_id, *zones, changed in self._conn.execute(_SQL["apply_timezones"], values):
-            counts[import_id] += RowCounts(*zones)
-            change.weekly_changed |= changed
-
-    def _merge_staged(
-        self,
-        table: HistoryTable,
-        name: str,
-        values: Mapping[str, object],
-        change: AdjustmentChange,
-        counts: _Counts,
-    ) -> None:
-        table.create_wanted(self._conn)
-        wanted = self._conn.execute(_ADJUST[f"want_{name}"], {**values, "seq": change.seq})
-        if wanted.rowcount == 0:
-            return
-        change.merge(table)
-        for import_id, *found in self._conn.execute(_ADJUST[f"count_{name}"], values):
-            counts[import_id] += RowCounts(*found)
-
-    def _prepare_hours(self, numbers: Numbers, remarks: Remarks) -> dict[UUID, int]:
-        """Find the distinct rows. Return which number is Monday in each import."""
-        first_days = find_first_numbers(numbers)
-        remarks.add_first_days({file: day for file, day in first_days.items() if numbers[file].distinct})
-        if is_first_number_unsaid(numbers):
-            remarks.add_note(self._ledger.import_id, FROM_ZERO)
-        self._weekly.prepare(first_days)
-        remarks.add_shrinking_stores(self._ledger.import_id, self._weekly.find_shrunk())
-        return first_days
-
-    def _prepare_zones(self, ids: list[UUID], counts: _Counts) -> None:
-        """Find the first and last zone of each store, and count the other rows."""
-        values = {"ids": ids}
-        for query in ("create_wanted_zones", "prepare_zones", "analyze_wanted_zones"):
-            self._conn.execute(_SQL[query], values if query == "prepare_zones" else None)
-        for import_id, *found in self._conn.execute(_SQL["count_later_zones"], values):
-            counts[import_id] += RowCounts(*found)
+                self._conn.execute(
+                    insert, {"ids": text_array(new[start : start + _STORES_AT_ONCE].to_list())}
+                )
 
     def _check_numbers(self) -> Numbers:
         """Return how files number the days. Done before a store is added: a refused file adds none."""

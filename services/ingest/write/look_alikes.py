@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import polars as pl
 import psycopg
 
 from shared.db.arrays import text_array
@@ -12,7 +13,7 @@ _SQL = queries("quality")
 LISTED_PAIRS = 100
 
 
-def find_look_alikes(conn: psycopg.Connection, store_ids: Sequence[str]) -> dict[str, Any]:
+def find_look_alikes(conn: psycopg.Connection, store_ids: Sequence[str] | pl.Series) -> dict[str, Any]:
     """Return what the quality report says: pairs of ids that look alike, at least one of them among `store_ids`.
 
     Empty if there are none. Of n ids that look alike, each is paired with the next.

@@ -16,10 +16,10 @@ from services.ingest.parse.encodings import READ_AS_CP1252
 from services.ingest.quality_warnings import HOURS_FIGURES, describe_unread
 from services.ingest.write.quality_sample import sample_polls
 from services.ingest.write.remarks import LISTS
-from shared.db.arrays import key_array
 from shared.db.queries import queries
 from shared.diagnostics.find import find_in_stores
 from shared.diagnostics.registry import DataFinding, keep_largest
+from shared.diagnostics.week_rows import count_week_rows
 
 _SQL = queries("quality")
 
@@ -75,8 +75,7 @@ def count_rejects(conn: psycopg.Connection, import_ids: Sequence[UUID]) -> dict[
 def _describe_stores(conn: psycopg.Connection, kind: str, store_keys: Sequence[int]) -> dict[str, object]:
     report: dict[str, object] = {}
     if kind == "hours":
-        with conn.cursor(row_factory=dict_row) as cursor:
-            report |= cursor.execute(_SQL["hours"], {"store_keys": key_array(store_keys)}).fetchall()[0]
+        report |= count_week_rows(conn, store_keys)
     if found := _find_soon(conn, store_keys):
         report["diagnostics"] = _list_findings(found)
     return report

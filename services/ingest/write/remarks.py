@@ -4,20 +4,19 @@ Saved in the transaction that the rows take effect in, so that no outage loses i
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+import polars as pl
 import psycopg
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from services.ingest.parse.days import FROM_ONE
 from services.ingest.parse.kinds import Kind
-from services.ingest.parse.times_of_day import LONG_OPENING_S, describe_equal_times, describe_long_openings
-from services.ingest.parse.zones import FIXED_ZONES, describe_fixed, describe_windows
+from services.ingest.parse.times_of_day import describe_equal_times, describe_long_openings
+from services.ingest.parse.zones import describe_fixed, describe_windows
 from services.ingest.write.look_alikes import LISTED_PAIRS, find_look_alikes
-from services.ingest.write.weekly_hours import ShrunkStore
 from shared.db.queries import queries
 
 _SQL = queries("ingest")
@@ -31,7 +30,8 @@ LISTS = {
     "look_alikes": LISTED_PAIRS,
 }
 _HOUR_S = 3600
-_LAST_COUNTS = frozenset({"timezones", "lifetimes", "closures"})
+# A store's id, and its weekly opening time before and after, in seconds.
+ShrunkStore = tuple[str, int, int]
 
 
 class Remarks:
@@ -78,28 +78,21 @@ class Remarks:
             if first_day:
                 self.add_note(import_id, FROM_ONE)
 
-    def add_long_openings(self, ids: Sequence[UUID]) -> None:
-        """Add openings that a 12-hour clock without AM and PM may have made."""
-        values = {"ids": list(ids), "longer_than_s": LONG_OPENING_S}
-        for import_id, openings, store_id, line, *seconds in self._conn.execute(
-            _SQL["long_openings"], values
-        ):
+    def add_long_openings(self, found: Iterable[tuple[UUID, int, str, int, int, int]]) -> None:
+        """Add openings that a 12-hour clock without AM and PM may have made: how many in each import, and the first."""
+        for import_id, openings, store_id, line, *seconds in found:
             opens, closes = (f"{second // 3600:02}:{second // 60 % 60:02}" for second in seconds)
             example = f"{opens} to {closes} of store {store_id} (line {line:,})"
             self.add_note(import_id, describe_long_openings(openings, example))
 
-    def add_equal_times(self, ids: Sequence[UUID]) -> None:
-        """Add openings that end when they begin, and may mean a closed day."""
-        values = {"ids": list(ids), "any_store": self._kind == "special_hours"}
-        for import_id, openings, store_id, line in self._conn.execute(_SQL["equal_times"], values):
+    def add_equal_times(self, found: Iterable[tuple[UUID, int, str, int]]) -> None:
+        """Add openings that end when they begin, and may mean a closed day: how many in each import, and the first."""
+        for import_id, openings, store_id, line in found:
             self.add_note(import_id, describe_equal_times(openings, f"line {line:,} of store {store_id}"))
 
-    def add_contradictions(self, ids: Sequence[UUID]) -> None:
-        """Add the stores whose rows in one file differ: the last row counts."""
-        if self._kind not in _LAST_COUNTS:
-            return
-        values = {"ids": list(ids), "by_start": self._kind == "closures"}
-        for import_id, stores, store_id, *lines in self._conn.execute(_SQL["contradicting_rows"], values):
+    def add_contradictions(self, found: Iterable[tuple[UUID, int, str, int, int]]) -> None:
+        """Add how many stores have rows in one file that differ, and the first one with its first and last line."""
+        for import_id, stores, store_id, *lines in found:
             what = (
                 "1 store has rows that contradict"
                 if stores == 1
@@ -124,14 +117,15 @@ class Remarks:
                 f" mistyped{every}",
             )
 
-    def add_zones(self, ids: Sequence[UUID]) -> None:
-        """Add which Windows names were read, and the stores whose zone never changes its clocks."""
-        values = {"ids": list(ids)}
-        for import_id, windows, name in self._conn.execute(_SQL["windows_zones"], values):
+    def add_windows(self, found: Iterable[tuple[UUID, str, str]]) -> None:
+        """Add which zones were read from Windows names."""
+        for import_id, windows, name in found:
             self.add_note(import_id, describe_windows(windows, name))
+
+    def add_fixed_zones(self, found: Iterable[tuple[UUID, str, str]]) -> None:
+        """Add the stores whose zone never changes its clocks."""
         zones: Counter[tuple[UUID, str]] = Counter()
-        fixed = {**values, "fixed": list(FIXED_ZONES)}
-        for import_id, store_id, name in self._conn.execute(_SQL["fixed_zones"], fixed):
+        for import_id, store_id, name in found:
             self._list_store(import_id, "zones_fixed", {"store_id": store_id, "timezone": name})
             zones[import_id, name] += 1
         for (import_id, name), stores in zones.most_common():
@@ -140,24 +134,20 @@ class Remarks:
                 f"{stores:,} {'store is' if stores == 1 else 'stores are'} in {name}: {describe_fixed(name)}",
             )
 
-    def add_look_alikes(self, import_id: UUID, store_ids: Sequence[str]) -> None:
+    def add_look_alikes(self, import_id: UUID, store_ids: pl.Series) -> None:
         """Add the ids among these that look like another one."""
         if found := find_look_alikes(self._conn, store_ids):
             self._found[import_id] |= found
 
-    def add_plan(self, ids: Sequence[UUID], import_id: UUID) -> None:
-        """Add what a dry run tells of each file, before its rows take effect: stores, new ones, dates.
+    def add_plan(self, found: Iterable[dict[str, Any]]) -> None:
+        """Add what a dry run tells of each file, before its rows take effect: stores, new ones, dates."""
+        for row in found:
+            file, listed = row.pop("import_id"), row.pop("listed") or []
+            self._found[file].setdefault("plan", {}).update(row, new_stores_list=listed)
 
-        How many rows of hours the delivery removes is added to the given import.
-        """
-        values = {"ids": list(ids), "listed": LISTED_NEW_STORES}
-        with self._conn.cursor(row_factory=dict_row) as cursor:
-            for row in cursor.execute(_SQL["plan_of_staged"], values).fetchall():
-                file, listed = row.pop("import_id"), row.pop("listed") or []
-                self._found[file]["plan"] = {**row, "new_stores_list": listed}
-        if self._kind == "hours":
-            ((removed,),) = self._conn.execute(_SQL["removed_hours"])
-            self._found[import_id].setdefault("plan", {})["rows_removed"] = removed
+    def add_removed(self, import_id: UUID, rows: int) -> None:
+        """Add to what a dry run tells how many rows of hours the delivery removes."""
+        self._found[import_id].setdefault("plan", {})["rows_removed"] = rows
 
     def save(self) -> None:
         """Write the remarks to the imports."""

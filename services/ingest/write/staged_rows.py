@@ -1,6 +1,6 @@
 """The rows of a delivery while they wait to take effect: all kinds except polls."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 from uuid import UUID
 
@@ -9,6 +9,7 @@ import psycopg
 
 from services.ingest.parse.days import NumbersUsed
 from services.ingest.parse.parsed import Columns, HeldRow
+from services.ingest.write.counts import RowCounts
 from shared.columns import RepeatedValues
 from shared.db.queries import queries
 from shared.db.ragged_rows import copy_ragged
@@ -34,12 +35,14 @@ _TYPES: Final = {
 }
 
 
-def stage_rows(
-    conn: psycopg.Connection, import_id: UUID, columns: Columns, held: Sequence[HeldRow] = ()
-) -> None:
-    """Let rows of an import wait, in the order given. Nothing of the stores of `held` rows takes effect."""
+def stage_rows(conn: psycopg.Connection, import_id: UUID, columns: Columns) -> None:
+    """Let rows of an import wait, in the order given."""
     ids = RepeatedValues([import_id.bytes], np.zeros(len(columns["line"]), np.int64))
     copy_ragged(conn, "import_staged", _TYPES, {"import_id": ids, **columns})
+
+
+def stage_held(conn: psycopg.Connection, import_id: UUID, held: Sequence[HeldRow]) -> None:
+    """Remember rejected rows: nothing of their stores takes effect."""
     if held:
         stage_rows(conn, import_id, dict(zip(HeldRow._fields, zip(*held, strict=True), strict=True)))
 
@@ -58,3 +61,10 @@ def read_numbers(conn: psycopg.Connection, ids: Sequence[UUID]) -> dict[UUID, Nu
 def list_held_ids(conn: psycopg.Connection, ids: Sequence[UUID]) -> list[str]:
     """Return the stores that have a rejected row in one of the imports."""
     return [store_id for (store_id,) in conn.execute(_SQL["held_ids"], {"ids": list(ids)})]
+
+
+def reject_incomplete(conn: psycopg.Connection, ids: Sequence[UUID]) -> Iterator[tuple[UUID, RowCounts]]:
+    """Reject the valid rows of stores that have a rejected row. Yield how many each import has."""
+    if held := list_held_ids(conn, ids):
+        for import_id, rejected in conn.execute(_SQL["reject_incomplete"], {"ids": list(ids), "held": held}):
+            yield import_id, RowCounts(rejected=rejected)

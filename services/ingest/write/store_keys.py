@@ -3,14 +3,17 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import polars as pl
 import psycopg
 from numpy.typing import NDArray
 
 from services.ingest.parse.parsed import ParsedPolls
 from shared.db.arrays import instant_array, text_array
+from shared.db.binary_rows import decode_records
 from shared.db.queries import queries
 
 _SQL = queries("ingest")
+_KEY, _KEYS_AT_ONCE = np.dtype(">i4"), 20_000
 _STORES_AT_ONCE = 4096  # a chunk may name 100,000 stores, and each takes several objects in memory
 _NEVER_US = np.iinfo(np.int64).max
 _UNKNOWN = np.zeros(0, np.int64)
@@ -32,6 +35,16 @@ def add_stores(
     values = {"ids": text_array(ids), "first_at": instant_array(first_us, _NEVER_US), "seq": seq}
     rows = conn.execute(_SQL["add_stores" if kept else "add_unkept_stores"], values).fetchall()
     return {store_id: (key, first_us) for store_id, key, first_us in rows}
+
+
+def look_up_keys(conn: psycopg.Connection, ids: pl.Series) -> NDArray[np.int32]:
+    """Return the keys of stores in the order given; 0 for one that does not exist."""
+    keys = [np.zeros(0, _KEY)]
+    for start in range(0, len(ids), _KEYS_AT_ONCE):
+        values = {"ids": text_array(ids[start : start + _KEYS_AT_ONCE].to_list())}
+        ((packed,),) = conn.execute(_SQL["keys_of_stores"], values, binary=True)
+        keys.append(decode_records(packed, _KEY))
+    return np.concatenate(keys).astype(np.int32)
 
 
 class StoreKeys:

@@ -1,81 +1,117 @@
 """Replaces the weekly hours of the stores that a delivery names, some stores at a time, in the caller's transaction."""
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
-from uuid import UUID
 
+import numpy as np
 import psycopg
+from numpy.typing import NDArray
 
-from services.ingest.write.counts import RowCounts
+from services.ingest.write.hours_values import (
+    DATE_BITS,
+    WEEKLY_BITS,
+    Ints,
+    pack_times,
+    seconds_open,
+)
+from services.ingest.write.wanted_hours import WantedHours
+from shared.db.arrays import key_array
+from shared.db.binary_rows import copy_rows, decode_records
 from shared.db.queries import queries
 
 _SQL = queries("ingest")
-# No statement takes longer than a second or two, and progress shows.
-_ROWS_AT_ONCE: Final = 50_000
-# Keys are above 0, and below 0 for stores of a dry run.
-_LOWEST_KEY, _HIGHEST_KEY = -(2**31), 2**31 - 1
+_STORED: Final = np.dtype([("store", ">i4"), ("day", ">i2"), ("opens", ">i4"), ("closes", ">i4")])
 
 # Called after each step with the rows that are done, and all of them.
 OnStep = Callable[[int, int], None]
-# A store's id, and its weekly opening time before and after, in seconds.
-ShrunkStore = tuple[str, int, int]
 
 
-class WeeklyHours:
-    """The weekly hours of one delivery. Call `prepare`, `find_shrunk`, then `apply`, in one transaction."""
+@dataclass
+class WeeklyOutcome:
+    """What changed: the places in the delivery of the files that brought the new rows, and how many rows are gone.
 
-    def __init__(self, conn: psycopg.Connection, on_step: OnStep) -> None:
-        self._conn = conn
-        self._on_step = on_step
+    `shrunk`: stores that lose more than half of their opening time, with the seconds a week before and after.
+    """
 
-    def prepare(self, first_days: Mapping[UUID, int]) -> None:
-        """Find the distinct rows. `first_days`: which number is Monday in each import."""
-        values = {"ids": list(first_days), "first_days": list(first_days.values())}
-        for query in ("create_wanted_hours", "prepare_hours", "index_wanted_hours", "analyze_wanted_hours"):
-            self._conn.execute(_SQL[query], values if query == "prepare_hours" else None)
+    added: list[NDArray[np.int16]] = field(default_factory=list)
+    removed: int = 0
+    shrunk: list[tuple[int, int, int]] = field(default_factory=list)
 
-    def find_shrunk(self) -> Sequence[ShrunkStore]:
-        """Return the stores that lose more than half of their opening time, by id."""
-        shrunk: list[ShrunkStore] = []
-        if self._conn.execute(_SQL["has_hours"]).fetchone() == (False,):
-            # The first load of a fleet.
-            return shrunk
-        for step in self._steps():
-            shrunk += self._conn.execute(_SQL["shrinking_hours"], step).fetchall()
-        return sorted(shrunk)
 
-    def apply(self, ids: Sequence[UUID], seq: int) -> tuple[Mapping[UUID, RowCounts], bool]:
-        """Apply the hours of the imports. Return the counts of each, and whether anything changed.
+def replace_weekly_hours(
+    conn: psycopg.Connection, wanted: WantedHours, seq: int, on_step: OnStep
+) -> WeeklyOutcome:
+    """Replace the hours of all stores in `wanted`. No statement takes longer than a second or two, and progress shows."""
+    outcome = WeeklyOutcome()
+    for start, end in wanted.steps():
+        _replace_step(conn, wanted, slice(start, end), seq, outcome)
+        on_step(end, len(wanted.row))
+    return outcome
 
-        A valid row counts as accepted if it was not stored, and as a duplicate otherwise.
-        """
-        ((total,),) = self._conn.execute(_SQL["count_wanted_hours"])
-        added: Counter[int | None] = Counter()
-        for step in self._steps():
-            ((has_hours,),) = self._conn.execute(_SQL["has_hours_between"], step)
-            # Nothing can be compared with nothing, and then a row costs a third less.
-            query = _SQL["apply_hours" if has_hours else "add_hours"]
-            for file, count in self._conn.execute(query, {**step, "seq": seq}):
-                added[file] += count
-            is_last = step["upto"] == _HIGHEST_KEY
-            self._on_step(total if is_last else min(step["done"], total), total)
-        valid: dict[UUID, int] = dict(
-            self._conn.execute(_SQL["count_valid_hours"], {"ids": list(ids)}).fetchall()
+
+def _replace_step(
+    conn: psycopg.Connection, wanted: WantedHours, step: slice, seq: int, outcome: WeeklyOutcome
+) -> None:
+    row, file = wanted.row[step], wanted.file[step]
+    first, last = int(row[0] >> WEEKLY_BITS), int(row[-1] >> WEEKLY_BITS)
+    stores = wanted.week[first : last + 1] >> DATE_BITS
+    stored = _read_stored(conn, stores)
+    if stored.size:
+        stored += first << WEEKLY_BITS
+        outcome.shrunk += _find_shrunk(wanted, row, stored)
+        gone = stored[~np.isin(stored, row, assume_unique=True)]
+        if gone.size:
+            _remove(conn, wanted, gone, seq)
+            outcome.removed += len(gone)
+        fresh = ~np.isin(row, stored, assume_unique=True)
+        row, file = row[fresh], file[fresh]
+    if row.size:
+        _add(conn, wanted, row, seq)
+        outcome.added.append(file)
+
+
+def _read_stored(conn: psycopg.Connection, stores: Ints) -> Ints:
+    """Return the stored rows as `WantedHours` has them. A store is its place in `stores`, which are sorted."""
+    bounds = {"first": int(stores[0]), "last": int(stores[-1])}
+    # The stores of a first load have adjacent keys.
+    if conn.execute(_SQL["has_hours_between"], bounds).fetchone() == (False,):
+        return np.zeros(0, np.int64)
+    ((packed,),) = conn.execute(_SQL["stored_hours"], {"store_keys": key_array(stores)}, binary=True)
+    found = decode_records(packed, _STORED)
+    place = np.searchsorted(stores, found["store"].astype(np.int64))
+    times = pack_times(*(found[name].astype(np.int64) for name in ("day", "opens", "closes")))
+    return np.asarray(place << WEEKLY_BITS | times, np.int64)
+
+
+def _find_shrunk(wanted: WantedHours, row: Ints, stored: Ints) -> list[tuple[int, int, int]]:
+    first = int(row[0] >> WEEKLY_BITS)
+    after, before = (
+        np.bincount(
+            (rows >> WEEKLY_BITS) - first, seconds_open(rows), int(row[-1] >> WEEKLY_BITS) - first + 1
         )
-        counts = {
-            import_id: RowCounts(added[place], valid[import_id] - added[place])
-            for place, import_id in enumerate(ids, 1)
-            if import_id in valid
-        }
-        return counts, bool(added)
+        for rows in (row, stored)
+    )
+    return [
+        (int(wanted.week[first + place] >> DATE_BITS), int(before[place]), int(after[place]))
+        for place in np.flatnonzero(2 * after < before).tolist()
+    ]
 
-    def _steps(self) -> Iterator[dict[str, int]]:
-        """Yield the ranges of stores: those after one key, up to another, and about how many rows are done after it."""
-        after, done = _LOWEST_KEY, 0
-        while after < _HIGHEST_KEY:
-            ask = {"after": after, "rows": _ROWS_AT_ONCE}
-            row = self._conn.execute(_SQL["end_of_step"], ask).fetchone()
-            upto, done = (_HIGHEST_KEY if row is None else row[0]), done + _ROWS_AT_ONCE
-            yield {"after": after, "upto": upto, "done": done}
-            after = upto
+
+def _remove(conn: psycopg.Connection, wanted: WantedHours, row: Ints, seq: int) -> None:
+    columns = {name: key_array(values) for name, values in wanted.columns(row).items()}
+    conn.execute(_SQL["remove_hours"], {**columns, "seq": seq})
+
+
+def _add(conn: psycopg.Connection, wanted: WantedHours, row: Ints, seq: int) -> None:
+    given = wanted.columns(row)
+    copy_rows(
+        conn,
+        "business_hours",
+        "store_key day_of_week opens closes since_seq",
+        given["store_keys"].astype(np.int32),
+        given["days"].astype(np.int16),
+        given["opens"].astype(np.int32),
+        given["closes"].astype(np.int32),
+        np.full(len(row), seq, np.int64),
+    )

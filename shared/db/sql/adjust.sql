@@ -42,24 +42,19 @@ with faulty as (
 select import_id, count(*) from rejected group by import_id
 
 -- name: want_dated_hours
+-- One step of distinct rows, in the order of `intervals`. Dates are ordinals: 1 is the first day of year 1.
 insert into wanted_dated_hours (store_key, effective_from, intervals, since_seq)
-select store_key, date, array_agg(value order by day, opens, closes, place), %(seq)s
-from (
-    select distinct store_key, date, coalesce(day_of_week, day_number - first_day) as day, opens, closes
-    from import_staged
-    join unnest(%(ids)s::uuid[], %(first_days)s::smallint[]) file (import_id, first_day) using (import_id)
-    join store using (store_id)
-    where reason is null and date is not null
-) row, lateral (values (1, day), (2, opens), (3, closes)) number (place, value)
-group by store_key, date
+select store_key, date '0001-01-01' + ordinal - 1, array_agg(value order by place, part), %(seq)s
+from unnest(%(store_keys)s::integer[], %(dates)s::integer[], %(days)s::integer[], %(opens)s::integer[], %(closes)s::integer[])
+    with ordinality as given (store_key, ordinal, day, opens, closes, place),
+    lateral (values (1, day), (2, opens), (3, closes)) number (part, value)
+group by store_key, ordinal
 
--- name: count_dated_hours
-select import_id, count(*) filter (where outcome = 'accepted') as accepted,
-    count(*) filter (where outcome = 'duplicate') as duplicate, count(*) filter (where outcome = 'corrected') as corrected
-from import_staged staged join store using (store_id)
-join wanted_dated_hours wanted on wanted.store_key = store.store_key and wanted.effective_from = staged.date
-where import_id = any(%(ids)s) and reason is null
-group by import_id
+-- name: outcomes_of_dated_hours
+-- In two bytes each, by store and date: 0 for accepted, 1 for a duplicate, 2 for a correction.
+select string_agg(int2send((case outcome when 'accepted' then 0 when 'duplicate' then 1 else 2 end)::smallint), ''::bytea
+    order by store_key, effective_from)
+from wanted_dated_hours
 
 -- name: want_special_hours
 insert into wanted_special_hours (store_key, date, intervals, since_seq)

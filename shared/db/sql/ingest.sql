@@ -387,8 +387,13 @@ with held as materialized (
     select import_id, store_id, 1 << day_number as numbers, day_of_week is not null as has_names from import_staged
     where import_id = any(%(ids)s) and reason is not null and coalesce(day_number, day_of_week) is not null
 ), named as (
-    select import_id, bit_or(1 << day_number) as numbers, bool_or(day_of_week is not null) as has_names
-    from import_staged where import_id = any(%(ids)s) and reason is null group by import_id
+    select import_id, bit_or(1 << (value ->> 'day_number')::smallint) as numbers,
+        bool_or(value ->> 'day_of_week' is not null) as has_names
+    from import_staged, jsonb_array_elements(details -> 'values') value
+    where import_id = any(%(ids)s) and packed is not null group by import_id
+    union all
+    select import_id, bit_or(1 << day_number), bool_or(day_of_week is not null) from import_staged
+    where import_id = any(%(ids)s) and reason is null and packed is null group by import_id
     union all
     select import_id, numbers, has_names from held
     where exists (select from store where store.store_id = held.store_id)
@@ -396,13 +401,46 @@ with held as materialized (
     select import_id, numbers, has_names from held
     where store_id in (
         select store_id from import_staged
-        where import_id = any(%(ids)s) and reason is null and exists (select from held)) -- not read if there are none
+        where import_id = any(%(ids)s) and reason is null and packed is null and exists (select from held)
+        union all
+        select jsonb_array_elements_text(details -> 'stores') from import_staged
+        where import_id = any(%(ids)s) and packed is not null and exists (select from held)) -- not read if there are none
 )
 select import_id, numbers & 1 <> 0, numbers & 128 <> 0, numbers <> 0 and has_names, bit_count(numbers::bit(8))
 from (
     select import_id, coalesce(bit_or(numbers), 0) as numbers, bool_or(has_names) as has_names
     from named group by import_id
 ) used
+
+-- name: stage_packed
+insert into import_staged (import_id, store_id, line, byte_offset, raw, details, packed)
+values (%(import_id)s, '', %(line)s, %(byte_offset)s, %(raw)s, %(details)s, %(packed)s)
+
+-- name: packed_stores
+-- The stores of an import so far, by chunk.
+select details -> 'stores' as stores from import_staged where import_id = %(id)s and packed is not null order by position
+
+-- name: staged_rows
+-- Chunks, and rows that the release before staged one by one. Dates are ordinals: 1 is the first day of year 1.
+select import_id, line, details, packed, store_id, day_of_week, day_number, opens, closes,
+    date - date '0001-01-01' + 1 as date, timezone, written_zone
+from import_staged
+where import_id = any(%(ids)s) and reason is null
+order by import_id, position
+
+-- name: count_packed
+-- The bytes of each import's chunks.
+select import_id, sum(octet_length(packed))::bigint from import_staged
+where import_id = any(%(ids)s) and packed is not null group by import_id
+
+-- name: staged_texts
+select line, byte_offset, raw from import_staged where import_id = %(id)s and packed is not null order by position
+
+-- name: keys_of_stores
+-- Their keys in the order given, each in four bytes; 0 for a store that does not exist. Each by index: while a fleet is added, a
+-- join would read all stores.
+select string_agg(int4send(coalesce((select store_key from store where store_id = wanted_id), 0)), ''::bytea order by place)
+from unnest(%(ids)s::text[]) with ordinality given (wanted_id, place)
 
 -- name: held_ids
 select distinct store_id from import_staged where import_id = any(%(ids)s) and reason is not null
@@ -459,20 +497,10 @@ where import_id = any(%(ids)s) and reason is null and closes < opens and closes 
 group by import_id
 
 -- name: equal_times
--- Openings that end when they begin, and the first store. 00:00 to 24:00 is clear. Unless `any_store`: only those of stores
--- that have other openings too.
-select import_id, sum(equal)::bigint, (array_agg(store_id order by line))[1], min(line)
-from (
-    select import_id, store_id, count(*) filter (where is_equal) as equal, min(line) filter (where is_equal) as line
-    from (
-        select import_id, store_id, line, opens = closes and position('24:00'::bytea in raw) = 0 as is_equal
-        from import_staged where import_id = any(%(ids)s) and reason is null and opens is not null
-            -- Most files have none, and need no groups.
-            and exists (select from import_staged where import_id = any(%(ids)s) and reason is null and opens = closes)
-    ) row
-    group by import_id, store_id
-    having bool_or(is_equal) and (bool_or(not is_equal) or %(any_store)s)
-) store_with_both
+-- Openings of special dates that end when they begin, and the first one. 00:00 to 24:00 is clear.
+select import_id, count(*), (array_agg(store_id order by line))[1], min(line)
+from import_staged
+where import_id = any(%(ids)s) and reason is null and opens = closes and position('24:00'::bytea in raw) = 0
 group by import_id
 
 -- name: contradicting_rows
@@ -483,7 +511,7 @@ from (
     select import_id, store_id, min(line) as line, max(line) as last_line
     from import_staged where import_id = any(%(ids)s) and reason is null
     group by import_id, store_id, case when %(by_start)s then begins end
-    having count(*) > 1 and (min(timezone) <> max(timezone) or min(details::text) <> max(details::text)
+    having count(*) > 1 and (min(details::text) <> max(details::text)
         or min(coalesce(begins, '-infinity')) <> max(coalesce(begins, '-infinity'))
         or min(coalesce(ends, 'infinity')) <> max(coalesce(ends, 'infinity')))
 ) doubled
@@ -501,14 +529,8 @@ group by import_id
 -- name: note_quality
 update import set quality = coalesce(quality, '{}') || %(notes)s where id = %(id)s
 
--- name: create_wanted_hours
-create temporary table if not exists wanted_hours (
-    store_key integer not null, day_of_week smallint not null, opens integer not null, closes integer not null,
-    file smallint not null -- place in the delivery of the first import that brings the row
-) on commit delete rows
-
 -- name: drop_wanted
-drop table if exists pg_temp.wanted_hours, pg_temp.wanted_dated_hours, pg_temp.wanted_special_hours, pg_temp.wanted_lifetime,
+drop table if exists pg_temp.wanted_dated_hours, pg_temp.wanted_special_hours, pg_temp.wanted_lifetime,
     pg_temp.wanted_closure, pg_temp.wanted_directory
 
 -- name: plan_of_staged
@@ -520,14 +542,6 @@ select import_id, count(distinct store_id) as stores, count(distinct store_id) f
 from import_staged left join store using (store_id)
 where import_id = any(%(ids)s) and reason is null and not (store_id = '*' and details is not null)
 group by import_id
-
--- name: removed_hours
--- How many stored rows a delivery of hours would remove.
-select count(*) from business_hours old
-where store_key in (select store_key from wanted_hours) and not exists (
-    select from wanted_hours wanted
-    where wanted.store_key = old.store_key and wanted.day_of_week = old.day_of_week and wanted.opens = old.opens
-        and wanted.closes = old.closes)
 
 -- name: existing_stores
 -- The keys of stores, for a dry run, which adds none.
@@ -554,143 +568,40 @@ left join (
 ) loaded on loaded.store_key = given.store_key
     and loaded.observed_at = 'epoch'::timestamptz + given.at_us * interval '1 microsecond'
 
--- name: prepare_hours
--- Distinct rows of the delivery, by store. A number counts from the file's `first_day`, which is Monday.
-insert into wanted_hours
-select distinct on (store_key, day, opens, closes) store_key, day, opens, closes, file
-from (
-    select store_key, coalesce(day_of_week, day_number - first_day)::smallint as day, opens, closes, file, position
-    from import_staged
-    join unnest(%(ids)s::uuid[], %(first_days)s::smallint[]) with ordinality given (import_id, first_day, file) using (import_id)
-    join store using (store_id)
-    where reason is null and date is null
-) valid
-order by store_key, day, opens, closes, position
-
--- name: index_wanted_hours
--- After the rows, which is faster. Dropped, because the table outlives a transaction.
-drop index if exists pg_temp.wanted_hours_of_store; create index wanted_hours_of_store on wanted_hours (store_key)
-
--- name: analyze_wanted_hours
--- Autovacuum may have left the staging table with the statistics of an empty table. The planner would then compare each row
--- of a file with every stored row. So the rows of this delivery get statistics of their own.
-analyze wanted_hours
-
--- name: has_hours
-select exists (select from business_hours)
-
--- name: shrinking_hours
--- Stores of a step that would lose more than half of their weekly opening time, with the time before and after in seconds.
--- Overlapping intervals count twice.
-with wanted as materialized (
-    select store_key, sum(case when closes <= opens then closes + 86400 else closes end - opens) as seconds
-    from wanted_hours where store_key > %(after)s and store_key <= %(upto)s group by store_key
-)
-select store.store_id, stored.seconds::bigint, wanted.seconds::bigint
-from wanted cross join lateral (
-    select sum(case when old.closes <= old.opens then old.closes + 86400 else old.closes end - old.opens) as seconds
-    from business_hours old where old.store_key = wanted.store_key
-) stored join store using (store_key)
-where wanted.seconds * 2 < stored.seconds
-
--- name: count_wanted_hours
-select count(*) from wanted_hours
-
--- name: end_of_step
--- The last store of a step of about `rows` rows. No row if fewer are left.
-select store_key from wanted_hours where store_key > %(after)s order by store_key offset %(rows)s limit 1
-
 -- name: has_hours_between
--- Whether the stores after one key up to another have any hours. The stores of one load have adjacent keys.
-select exists (select from business_hours where store_key > %(after)s and store_key <= %(upto)s)
+-- Whether any store from one key to another has hours. The stores of one load have adjacent keys.
+select exists (select from business_hours where store_key between %(first)s and %(last)s)
 
--- name: add_hours
--- One step of stores without hours. Counts the rows of each file. `wanted_hours` has them in the order of the index.
-with added as (
-    insert into business_hours (store_key, day_of_week, opens, closes, since_seq)
-    select store_key, day_of_week, opens, closes, %(seq)s
-    from wanted_hours where store_key > %(after)s and store_key <= %(upto)s
+-- name: stored_hours
+-- Fixed-width records: the store, the day, and the seconds of the day. Each store by index: without statistics the planner would
+-- read all rows.
+select string_agg(int4send(store_key) || int2send(day_of_week) || int4send(opens) || int4send(closes), ''::bytea)
+from unnest(%(store_keys)s::integer[]) given (wanted_key), lateral (
+    select * from business_hours where store_key = wanted_key offset 0) stored
+
+-- name: remove_hours
+with gone as (
+    delete from business_hours
+    where ctid = any(array(
+        select place
+        from unnest(%(store_keys)s::integer[], %(days)s::integer[], %(opens)s::integer[], %(closes)s::integer[])
+            as given (store_key, day_of_week, opens, closes), lateral (
+            select ctid as place from business_hours old
+            where old.store_key = given.store_key and old.day_of_week = given.day_of_week and old.opens = given.opens
+                and old.closes = given.closes
+            offset 0) stored))
+    returning *
 )
-select file, count(*) from wanted_hours where store_key > %(after)s and store_key <= %(upto)s group by file
-
--- name: apply_hours
--- One step: the hours of the stores after one key up to another. Counts the rows of each file that are added, and without
--- a file those that are gone. Stores whose hours are the same are left alone. Only of others, rows are compared one by one,
--- by index. Without statistics of `business_hours` the planner expects thousands of rows of each store, so no step may need
--- memory for what it expects.
-with wanted as materialized (
-    select store_key, array_agg(array[day_of_week, opens, closes] order by day_of_week, opens, closes) as hours
-    from wanted_hours where store_key > %(after)s and store_key <= %(upto)s group by store_key
-), changed as materialized (
-    select store_key, stored.hours is null as is_new
-    from wanted cross join lateral (
-        select array_agg(array[day_of_week, opens, closes] order by day_of_week, opens, closes) as hours
-        from business_hours old where old.store_key = wanted.store_key
-    ) stored
-    where stored.hours is distinct from wanted.hours
-), fresh as materialized (
-    select brought.* from changed cross join lateral (
-        select * from wanted_hours brings
-        where brings.store_key = changed.store_key and (is_new or not exists (
-            select from business_hours old
-            where old.store_key = brings.store_key and old.day_of_week = brings.day_of_week
-                and old.opens = brings.opens and old.closes = brings.closes
-            offset 0))
-        offset 0
-    ) brought
-), gone as materialized (
-    select stored.* from changed cross join lateral (
-        select *, ctid as place from business_hours old
-        where old.store_key = changed.store_key and not exists (
-            select from wanted_hours brings
-            where brings.store_key = old.store_key and brings.day_of_week = old.day_of_week
-                and brings.opens = old.opens and brings.closes = old.closes
-            offset 0)
-        offset 0
-    ) stored
-    where not is_new
-), kept as (
-    insert into superseded_hours (store_key, day_of_week, opens, closes, since_seq, until_seq)
-    select store_key, day_of_week, opens, closes, since_seq, %(seq)s from gone
-), dropped as (
-    delete from business_hours where ctid = any(array(select place from gone))
-), added as (
-    insert into business_hours (store_key, day_of_week, opens, closes, since_seq)
-    select store_key, day_of_week, opens, closes, %(seq)s from fresh
-)
-select file, count(*) from fresh group by file
-union all
-select null, count(*) from gone having count(*) > 0
-
--- name: count_valid_hours
-select import_id, count(*) from import_staged
-where import_id = any(%(ids)s) and reason is null and date is null group by import_id
+insert into superseded_hours (store_key, day_of_week, opens, closes, since_seq, until_seq)
+select store_key, day_of_week, opens, closes, since_seq, %(seq)s from gone
 
 -- name: create_wanted_zones
 create temporary table if not exists wanted_zones (
     store_key integer not null, first_import uuid not null, first_zone text not null, last_zone text not null
 ) on commit delete rows
 
--- name: prepare_zones
--- The first and the last zone of each store, which needs no lock. Both from one array: another order would sort again.
-insert into wanted_zones
-select store_key, (array_agg(import_id order by position))[1], (array_agg(staged.timezone order by position))[1],
-    (array_agg(staged.timezone order by position))[count(*)]
-from import_staged staged join store using (store_id)
-where import_id = any(%(ids)s) and reason is null
-group by store_key
-
 -- name: analyze_wanted_zones
 analyze wanted_zones
-
--- name: count_later_zones
--- Rows of a store after its first one, each compared with the one before. None is accepted.
-select import_id, 0, count(*) filter (where before = timezone), count(*) filter (where before <> timezone)
-from (
-    select import_id, timezone, lag(timezone) over (partition by store_id order by position) as before
-    from import_staged where import_id = any(%(ids)s) and reason is null
-) chain
-where before is not null group by import_id
 
 -- name: apply_timezones
 -- Counts the first row of each store by its import, and keeps the zones that `set_timezones` will replace.

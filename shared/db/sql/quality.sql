@@ -28,28 +28,6 @@ select count(*) filter (where is_polled) as stores,
     count(*) filter (where not is_polled) as stores_never_polled
 from store cross join lateral (select first_polled_at is not null as is_polled) polled
 
--- name: hours
--- Of the given stores. Seconds since Monday 00:00, read as the calendar does. What runs past Sunday comes again before Monday: `until` is its
--- end. Ordered as the primary key is, so that nothing needs to be sorted.
-with wrapped as materialized (
-    select store_key, max(closes) as until from business_hours
-    where store_key = any(%(store_keys)s) and day_of_week = 6 and closes <= opens and closes not in (86399, 86340)
-    group by store_key
-), ordered as (
-    select closes in (86399, 86340) as is_seam,
-        day_of_week * 86400 + opens < greatest(until, max(day_of_week * 86400 + case
-            when closes in (86399, 86340) then 86400
-            when closes <= opens then closes + 86400
-            else closes
-        end) over (partition by store_key order by day_of_week, opens, closes
-            rows between unbounded preceding and 1 preceding)) as opens_early
-    from business_hours left join wrapped using (store_key)
-    where store_key = any(%(store_keys)s)
-)
-select count(*) as hours_rows, count(*) filter (where is_seam) as seams_snapped,
-    count(*) filter (where opens_early) as overlapping_hours
-from ordered
-
 -- name: stores_silent
 -- `not in` would compare each store with each poll of the day where the day's polls do not fit work_mem.
 select count(*) from store

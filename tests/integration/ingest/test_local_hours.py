@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 from services.ingest.run import LoadOptions, ingest_paths
-from services.ingest.write import weekly_hours
+from services.ingest.write import wanted_hours
 from tests.integration.ingest.database import counts, load
 
 HOURS = "store_id,dayOfWeek,start_time_local,end_time_local"
@@ -108,7 +108,7 @@ def test_a_folder_loads_time_zones_and_hours_before_polls(database_url: str, tmp
 def test_hours_applied_in_steps_are_those_applied_at_once(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_at_once: int
 ) -> None:
-    monkeypatch.setattr(weekly_hours, "_ROWS_AT_ONCE", rows_at_once)
+    monkeypatch.setattr(wanted_hours, "_ROWS_AT_ONCE", rows_at_once)
     before = [HOURS, *(f"s{n},{day},09:00,21:00" for n in range(5) for day in range(3))]
     load(database_url, tmp_path / "before.csv", before)
     # Store 0 stays, 1 shrinks, 2 gets other times, 3 a further day, 4 is not named, and 5 is new.
@@ -139,4 +139,4 @@ def test_hours_applied_in_steps_are_those_applied_at_once(
     applied = [done for done, total in seen if total == 12]
     assert applied == sorted(applied)
     assert applied[-1] == 12
-    assert len(applied) == {1: 4, 3: 3, 50_000: 1}[rows_at_once]
+    assert len(applied) == {1: 5, 3: 4, 50_000: 1}[rows_at_once]

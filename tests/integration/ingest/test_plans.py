@@ -8,7 +8,6 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from services.ingest.parse.parsed import Columns
 from services.ingest.write.staged_rows import stage_rows
 from shared.db.queries import queries
 from tests.integration.ingest.database import Poll, load, load_polls
@@ -73,72 +72,26 @@ def test_polls_to_correct_are_looked_up_by_index(database_url: str, tmp_path: Pa
     assert "Seq Scan" not in plan
 
 
-def explain_hours(
-    database_url: str, stores: int, closes: str, *, query: str = "apply_hours", statistics: bool = True
-) -> str:
-    """Return the plan of a step that brings hours of the first stores. `statistics`: those of the stored hours."""
-    sql, import_id = queries("ingest"), "00000000-0000-7000-8000-000000000000"
-    with psycopg.connect(database_url, autocommit=True) as conn:
-        conn.execute("vacuum analyze import_staged")  # as autovacuum leaves it: empty
-        conn.execute("analyze business_hours")
-        conn.execute("set work_mem = '4MB'")
-        with conn.transaction(force_rollback=True):
-            if not statistics:
-                conn.execute("delete from pg_statistic where starelid = 'business_hours'::regclass")
-            closes_s = int(closes[:2]) * 3600
-            rows = 7 * stores
-            columns: Columns = {
-                "store_id": [str(row // 7) for row in range(rows)],
-                "line": list(range(rows)),
-                "day_number": [row % 7 for row in range(rows)],
-                "opens": [9 * 3600] * rows,
-                "closes": [closes_s] * rows,
-            }
-            stage_rows(conn, UUID(import_id), columns)
-            conn.execute(sql["create_wanted_hours"])
-            conn.execute(sql["prepare_hours"], {"ids": [import_id], "first_days": [0]})
-            conn.execute(sql["index_wanted_hours"])
-            conn.execute(sql["analyze_wanted_hours"])
-            explain = b"explain (analyze, timing off) " + sql[query]
-            values = {"after": 0, "upto": 2**31 - 1, "seq": 2}
-            return "\n".join(line for (line,) in conn.execute(explain, values, prepare=False))
-
-
 def load_hours(database_url: str, file: Path, stores: int) -> None:
     rows = (f"{n},{day},09:00,17:00" for n in range(stores) for day in range(7))
     load(database_url, file, ["store_id,day,start_time_local,end_time_local", *rows])
 
 
 @pytest.mark.parametrize("named", [3, 300])
-def test_hours_are_compared_by_store_whatever_the_statistics_of_the_staging_table(
-    database_url: str, tmp_path: Path, named: int
+@pytest.mark.parametrize("query", ["stored_hours", "remove_hours"])
+def test_hours_are_looked_up_by_store_without_statistics(
+    database_url: str, tmp_path: Path, named: int, query: str
 ) -> None:
     """1,000 rows took 17 s against 35,000 stored rows when every pair was compared."""
-    load_hours(database_url, tmp_path / "before.csv", 1000)
-    plan = explain_hours(database_url, named, "18:00")
-    compared = sum(map(int, re.findall(r"Rows Removed by Join Filter: (\d+)", plan)))
-    assert compared <= 100 * named, plan
-    assert f"rows={7 * named}.00" in plan, plan
-
-
-def test_the_same_hours_are_compared_in_memory_without_statistics_of_the_stored_ones(
-    database_url: str, tmp_path: Path
-) -> None:
-    """A comparison of rows in a hash table, planned for 160 times as many rows as there were, went through files."""
-    load_hours(database_url, tmp_path / "before.csv", 3000)
-    plan = explain_hours(database_url, 3000, "17:00", statistics=False)
-    assert "Disk" not in plan, plan
-    different = re.findall(r"CTE Scan on (?:changed|fresh|gone) .*actual rows=(\S+)", plan)
-    assert set(map(float, different)) == {0}, plan
-
-
-def test_hours_of_new_stores_are_inserted_without_a_comparison_or_a_sort(
-    database_url: str, tmp_path: Path
-) -> None:
-    load(database_url, tmp_path / "zones.csv", ["store_id,timezone_str", *(f"{n},UTC" for n in range(300))])
-    plan = explain_hours(database_url, 300, "18:00", query="add_hours")
-    assert "Insert on business_hours" in plan, plan
-    assert not re.findall(r"Sort|(?:Scan|Only Scan) .*on business_hours", plan), plan
+    load_hours(database_url, tmp_path / "before.csv", 5000)
+    keys = list(range(1, named + 1))
+    times = {"days": [0] * named, "opens": [9 * 3600] * named, "closes": [17 * 3600] * named}
+    with psycopg.connect(database_url, autocommit=True) as conn, conn.transaction(force_rollback=True):
+        conn.execute("delete from pg_statistic where starelid = 'business_hours'::regclass")
+        explain = b"explain " + queries("ingest")[query]
+        values = {"store_keys": keys, **times, "seq": 2}
+        plan = "\n".join(line for (line,) in conn.execute(explain, values, prepare=False))
+    assert "Seq Scan on business_hours" not in plan, plan
 
 
 def test_rejected_rows_are_found_without_reading_the_others(database_url: str) -> None:

@@ -1,0 +1,41 @@
+"""Replaces the hours that apply from a date, of the stores and dates that a delivery names."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+from uuid import UUID
+
+import numpy as np
+import psycopg
+
+from services.ingest.write.adjustment_change import AdjustmentChange
+from services.ingest.write.counts import RowCounts
+from services.ingest.write.history_table import DATED_HOURS
+from services.ingest.write.hours_values import WEEKLY_BITS
+from services.ingest.write.packed_rows import StagedFile
+from services.ingest.write.wanted_hours import want_dated, week_of
+from shared.db.arrays import key_array
+from shared.db.binary_rows import decode_records
+from shared.db.queries import queries
+
+_SQL = queries("adjust")
+_OUTCOME: Final = np.dtype(">i2")
+_OUTCOMES: Final = 3  # accepted, duplicate, corrected
+
+
+def replace_dated_hours(
+    conn: psycopg.Connection, files: Sequence[StagedFile], change: AdjustmentChange
+) -> Iterator[tuple[UUID, RowCounts]]:
+    """Replace the weeks of these rows, which have dates. Yield how the rows of each import count: as their week does."""
+    wanted = want_dated(files)
+    DATED_HOURS.create_wanted(conn)
+    for start, end in wanted.steps():
+        row = wanted.row[start:end]
+        columns = {**wanted.columns(row), "dates": wanted.date[row >> WEEKLY_BITS].astype(np.int64)}
+        values = {name: key_array(column) for name, column in columns.items()}
+        conn.execute(_SQL["want_dated_hours"], {**values, "seq": change.seq})
+    change.merge(DATED_HOURS)
+    ((packed,),) = conn.execute(_SQL["outcomes_of_dated_hours"], binary=True)
+    outcome = decode_records(packed, _OUTCOME).astype(np.int64)
+    for file in files:
+        of_rows = outcome[np.searchsorted(wanted.week, week_of(file))]
+        yield file.import_id, RowCounts(*np.bincount(of_rows, minlength=_OUTCOMES).tolist())

@@ -1,0 +1,78 @@
+"""The hours of one delivery: which stores they name, which rows are rejected, and how the others take effect."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+from uuid import UUID
+
+import numpy as np
+
+from services.ingest.parse.days import FROM_ZERO, find_first_numbers, is_first_number_unsaid
+from services.ingest.write.adjustment_change import AdjustmentChange
+from services.ingest.write.counts import RowCounts
+from services.ingest.write.dated_hours import replace_dated_hours
+from services.ingest.write.day_numbers import Numbers
+from services.ingest.write.hours_facts import find_equal_times, find_long_openings
+from services.ingest.write.hours_values import dates, encode_hours
+from services.ingest.write.ledger import ImportLedger
+from services.ingest.write.packed_delivery import Counts, PackedDelivery
+from services.ingest.write.remarks import Remarks, ShrunkStore
+from services.ingest.write.wanted_hours import want_weekly
+from services.ingest.write.weekly_hours import OnStep, WeeklyOutcome, replace_weekly_hours
+from shared.db.queries import queries
+
+_SQL = queries("ingest")
+_NEWLINE: Final = 10
+
+
+class HoursDelivery(PackedDelivery):
+    """The hours of the stores of some files, which replace what these stores had."""
+
+    def __init__(self, ledger: ImportLedger, ids: Sequence[UUID], numbers: Numbers, on_step: OnStep) -> None:
+        """Read the staged rows of the imports, which number the days of the week as `numbers` tells."""
+        self._first_days = find_first_numbers(numbers)
+        super().__init__(ledger, ids, lambda file, values: encode_hours(values, self._first_days[file]))
+        self._numbers = numbers
+        self._on_step = on_step
+        self._outcome = WeeklyOutcome()
+
+    def apply(self, change: AdjustmentChange) -> Counts:
+        """Replace the hours of all stores that have rows. Yield how the rows of each import count.
+
+        A valid row counts as accepted if it was not stored, and as a duplicate otherwise.
+        """
+        self.find_added_keys()
+        is_dated = [dates(file.value) > 0 for file in self._files]
+        weekly = [file.pick(~dated) for file, dated in zip(self._files, is_dated, strict=True)]
+        outcome = self._outcome = replace_weekly_hours(
+            self._conn, want_weekly(weekly), change.seq, self._on_step
+        )
+        change.weekly_changed = bool(outcome.added or outcome.removed)
+        for place, file in enumerate(weekly):
+            accepted = sum(int(np.count_nonzero(brought == place)) for brought in outcome.added)
+            yield file.import_id, RowCounts(accepted, len(file.store) - accepted)
+        if any(dated.any() for dated in is_dated):
+            files = [file.pick(dated) for file, dated in zip(self._files, is_dated, strict=True)]
+            yield from replace_dated_hours(self._conn, files, change)
+
+    def remark(self, remarks: Remarks) -> None:
+        own, numbers = self._ledger.import_id, self._numbers
+        remarks.add_first_days(
+            {file: day for file, day in self._first_days.items() if numbers[file].distinct}
+        )
+        if is_first_number_unsaid(numbers):
+            remarks.add_note(own, FROM_ZERO)
+        remarks.add_shrinking_stores(own, sorted(self._name_shrunk()))
+        remarks.add_long_openings(find_long_openings(self._files))
+        remarks.add_equal_times(find_equal_times(self._files))
+        if not self._ledger.is_kept:
+            remarks.add_removed(own, self._outcome.removed)
+
+    def set_stores(self, change: AdjustmentChange) -> None:
+        """Hours change no row of a store."""
+
+    def _name_shrunk(self) -> Iterator[ShrunkStore]:
+        shrunk = {key: seconds for key, *seconds in self._outcome.shrunk}
+        for store_id, key in zip(*self.list_stores(), strict=True) if shrunk else ():
+            if key in shrunk:
+                before_s, after_s = shrunk[key]
+                yield store_id, before_s, after_s
