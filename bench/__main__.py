@@ -29,9 +29,8 @@ from bench import (
     year,
 )
 from bench.figures import Figure, format_table, keep_results
-from bench.stand import REFERENCE_STORES, SampleFleet, Stand, prepared_stand
+from bench.stand import REFERENCE_DAYS, REFERENCE_STORES, SampleFleet, Stand, prepared_stand
 
-_DAYS = 45
 _LARGEST_WITH_DUCKDB = 10  # beyond, the comparison costs minutes and says nothing new
 
 _PARTS: Mapping[str, Callable[[Stand, argparse.Namespace], Sequence[Figure]]] = {
@@ -68,7 +67,7 @@ def main() -> None:
     options = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     options.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(_PARTS)}; default: all")
     options.add_argument("--scale", type=int, default=1, help="times the 3,678 stores of the reference set")
-    options.add_argument("--days", type=int, default=_DAYS)
+    options.add_argument("--days", type=int, default=REFERENCE_DAYS)
     options.add_argument("--rounds", type=int, default=5)
     options.add_argument(
         "--data", type=Path, help="a folder that keeps samples and loaded servers between runs"

@@ -1,14 +1,15 @@
-"""A fleet of the size that is planned: a report that reads everything, and reports from memory; the merge, memory, disk."""
+"""A fleet of the size that is planned: loads; a report that reads everything, and reports from memory; the merge, memory, disk."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 
 import psycopg
 
 from bench.figures import Figure, Target
+from bench.own_database import load_recent_sample, make_database
 from bench.report import peak_mb
-from bench.stand import Stand
+from bench.stand import REFERENCE_DAYS, REFERENCE_STORES, Stand
 from tests.fixtures.metrics import free_ports, on_port, scrape
 from tests.fixtures.services import Services
 from uptill_client import UptillClient
@@ -52,6 +53,7 @@ def run_large(stand: Stand, rounds: int) -> Sequence[Figure]:
             Figure("peak memory, a worker", "MB", peaks, target=Target("<=", 1500)),
             Figure("peak memory, the API", "MB", [peak_mb(api.pid)], target=Target("<=", 1500)),
             *_measure_disk(stand),
+            *_measure_loads(stand),
         ]
 
 
@@ -81,3 +83,28 @@ def _measure_disk(stand: Stand) -> Sequence[Figure]:
         Figure("size of the database", "GB", [size_bytes / _GB]),
         Figure("size of the database for each poll", "bytes", [size_bytes / polls]),
     ]
+
+
+def _measure_loads(stand: Stand) -> Sequence[Figure]:
+    """Return how fast the fleet came in when its stand was made, and how fast the reference set comes in."""
+    reference = make_database(stand, "uptill_bench_reference")
+    load_recent_sample(reference, REFERENCE_STORES, REFERENCE_DAYS)
+    ours, theirs = _rates(stand.database_url), _rates(reference)
+    unit, of_reference = "1/s", "the reference set"
+    polls = Figure("polls loaded", unit, [ours["polls"]], of_reference, [theirs["polls"]], Target(">=", 0.9))
+    return [
+        polls,
+        Figure("rows of hours loaded", unit, [ours["hours"]], target=Target(">=", 300_000)),
+        Figure("time zones loaded, with their stores", unit, [ours["timezones"]]),
+    ]
+
+
+def _rates(url: str) -> Mapping[str, float]:
+    """Return the rows that a database got in a second, by kind of file."""
+    with psycopg.connect(url) as conn:
+        return dict(
+            conn.execute(
+                "select kind, sum(accepted) / sum(extract(epoch from finished_at - started_at))::float"
+                " from import where state = 'succeeded' group by kind"
+            ).fetchall()
+        )

@@ -20,7 +20,7 @@ from shared.keys import create_key
 from tests.fixtures.buckets import s3_client
 from tests.fixtures.logins import make_test_logins
 
-REFERENCE_STORES = 3678
+REFERENCE_STORES, REFERENCE_DAYS = 3678, 45
 _DATABASE = "uptill_bench"
 _BUCKET = "bench"
 _NO_LIMIT = "1000000/second"
