@@ -115,7 +115,7 @@ def _record_refusal(ledger: ImportLedger, refusal: BadInputFile) -> None:
     error: dict[str, object] = {"reason": refusal.reason, "message": str(refusal)}
     rejects = refusal.rejects if isinstance(refusal, ChunkRefused) else ()
     if rejects:
-        error["rejects"] = dict(Counter(reject.reason for reject in rejects).most_common())
+        error["rejects"] = dict(Counter(reject.reason for reject in rejects))
     stopped = isinstance(refusal, ChunkRefused) and ledger.kind == "polls" and ledger.checkpoint is not None
     with ledger.conn.transaction():
         ledger.add_rejects(rejects)
