@@ -66,4 +66,7 @@ ROW_REASONS: Final[Mapping[str, str]] = {
     "store_incomplete": "the row is valid, but another row of its store was rejected; correct that row and load all rows of the store again",
 }
 
-# The line could not be split into the fields of a row, so its store id is a guess.
+
+def by_frequency(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Return reasons with their numbers of rows: the most frequent first, those of equal frequency by name."""
+    return sorted(counts.items(), key=lambda one: (-one[1], one[0]))

@@ -18,6 +18,7 @@ from shared.errors import InvalidRequest
 from shared.exit_codes import ExitCode
 from shared.explain import name_os_error
 from shared.formulas import inert
+from shared.texts import count_of
 from shared.uptime.policy import DEFAULT_POLICY
 from uptill_client import ReconciledFigure
 
@@ -85,7 +86,7 @@ def reconcile(
     for fault in faults[:_SHOWN_FAULTS]:
         print_warning(fault)
     if len(faults) > _SHOWN_FAULTS:
-        print_warning(f"{len(faults) - _SHOWN_FAULTS:,} more rows cannot be read")
+        print_warning(f"{count_of(len(faults) - _SHOWN_FAULTS, 'more row')} cannot be read")
     if as_json:
         print_json([{"line": row.line, **vars(figure)} for row, figure in found])
     elif as_csv:

@@ -25,6 +25,7 @@ from uptill_client.imports import ReadingOptions
 from uptill_client.rejects import PlannedFile
 
 _SHOWN_REJECTS = 5
+_READ_REJECTS = 10_000
 T = TypeVar("T")
 
 
@@ -162,7 +163,9 @@ def _read_first_load(client: UptillClient, import_id: str) -> FirstLoad | None:
 
 def _as_result(client: UptillClient, ended: ImportStatus) -> ImportResult:
     """Return the import in the form in which `uptill ingest` prints its own."""
-    shown = islice(client.rejects(ended.id), _SHOWN_REJECTS) if ended.counts.rejected else ()
+    first = islice(client.rejects(ended.id), _READ_REJECTS) if ended.counts.rejected else ()
+    # Valid rows that only another row of their store holds back come last, as after a load.
+    shown = sorted(first, key=lambda row: row.reason == "store_incomplete")[:_SHOWN_REJECTS]
     seconds = (
         (ended.finished_at - (ended.started_at or ended.created_at)).total_seconds()
         if ended.finished_at

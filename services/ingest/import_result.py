@@ -29,7 +29,8 @@ class ImportResult:
 
     State `running`: its rows are staged, and wait for the other files of the delivery. A file that was refused as a whole
     has an `error` and its `reason`, and no id if it had no valid header. `same_as` is the import that loaded the same bytes
-    before. `resumed_at_byte` is not 0 if an interrupted import resumed; the counts cover all of it.
+    before. `resumed_at_byte` is not 0 if an interrupted import resumed; the counts cover all of it. `refused`: files of the
+    same delivery whose imports this one closed, because only all files together tell what is wrong with them.
     """
 
     source: str
@@ -50,6 +51,7 @@ class ImportResult:
     first_load: FirstLoad | None = None
     resumed_at_byte: int = 0
     quality: Mapping[str, object] | None = None
+    refused: Sequence[UUID] = ()
 
     @property
     def is_held(self) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 from services.ingest.parse.encodings import READ_AS_CP1252
 from services.ingest.parse.reasons import BROKEN_ROW_REASONS
 from shared.diagnostics.registry import DIAGNOSTICS, DataFinding, keep_largest
-from shared.texts import quoted
+from shared.texts import count_of, quoted
 
 # Of the hours that a file brings; those of several files are added up.
 HOURS_FIGURES = frozenset({"hours_rows", "seams_snapped", "overlapping_hours"})
@@ -24,9 +24,18 @@ def list_warnings(quality: Mapping[str, Any]) -> Iterator[str]:
         yield f"timestamps without a time zone, read as UTC: {assumed:,}"
     for one in quality.get("left_out", ()):
         yield f"{one['name']} was left out: {one['reason']}"
-    yield from _list_stores(quality, "stores_unchanged", "keep what they had", _describe_unchanged)
-    yield from _list_stores(quality, "stores_shrunk", "lose more than half of their hours", _describe_shrunk)
-    yield from _list_stores(quality, "look_alikes", "look like another one", _describe_look_alikes)
+    yield from _list_stores(
+        quality, "stores_unchanged", ("keeps what it had", "keep what they had"), _describe_unchanged
+    )
+    yield from _list_stores(
+        quality,
+        "stores_shrunk",
+        ("loses more than half of its hours", "lose more than half of their hours"),
+        _describe_shrunk,
+    )
+    yield from _list_stores(
+        quality, "look_alikes", ("looks like another one", "look like another one"), _describe_look_alikes
+    )
 
 
 def list_findings(reports: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -47,13 +56,15 @@ def describe_unread(names: Sequence[str]) -> str:
     return f"columns that are not read: {', '.join(map(quoted, names[:_SHOWN]))}{more}"
 
 
-def _list_stores(quality: Mapping[str, Any], name: str, what: str, describe: Any) -> Iterator[str]:
+def _list_stores(
+    quality: Mapping[str, Any], name: str, what: tuple[str, str], describe: Any
+) -> Iterator[str]:
     listed = quality.get(f"{name}_list", ())
     # The stores that are now treated as open 24x7 come first.
     for store in sorted(listed, key=lambda store: not store.get("without_hours"))[:_SHOWN]:
         yield describe(store)
     if (more := quality.get(name, 0) - min(len(listed), _SHOWN)) > 0:
-        yield f"{more:,} more stores {what}"
+        yield f"{count_of(more, 'more store')} {what[more > 1]}"
 
 
 def _describe_unchanged(store: Mapping[str, Any]) -> str:

@@ -13,7 +13,7 @@ from rich.markup import escape
 from services.ingest.import_result import NAMED_CULPRITS, ImportResult
 from services.ingest.quality_warnings import HOURS_FIGURES, list_findings, list_warnings
 from services.ingest.show_plan import escape_unprintable, list_plans, name_files
-from shared.row_reasons import ROW_REASONS
+from shared.row_reasons import ROW_REASONS, by_frequency
 from shared.texts import count_of, first_of
 
 _SHOWN_BYTES = 80  # of a rejected line
@@ -79,7 +79,7 @@ def describe_quality(reports: Sequence[Mapping[str, Any]]) -> list[tuple[str, st
         lines.append(("labels", f"{', '.join(labels)} (columns that a store directory has beside its own)"))
     if rejects:
         lines.append(
-            ("rejected", ", ".join(f"{count:,} {reason}" for reason, count in rejects.most_common()))
+            ("rejected", ", ".join(f"{count:,} {reason}" for reason, count in by_frequency(rejects)))
         )
     if "stores" in found:
         without = f"{found['stores_without_hours']:,} without hours (open 24x7), "
@@ -174,7 +174,7 @@ def _list_remarks(result: ImportResult) -> Iterator[str]:
     if result.rejected > len(result.first_rejects):
         more = result.rejected - len(result.first_rejects)
         where = f": `uptill rejects {result.id}` shows all" if result.id else ""
-        yield escape(f"{source}: and {more:,} more rejected rows{where}")
+        yield escape(f"{source}: and {count_of(more, 'more rejected row')}{where}")
     for warning in list_warnings(result.quality or {}):
         yield f"[bold yellow]warning:[/] {escape(escape_unprintable(f'{source}: {warning}'))}"
 

@@ -53,4 +53,4 @@ def _list_parts(plan: Mapping[str, Any]) -> Iterator[str]:
     if plan.get("first_date"):
         yield f"dates {plan['first_date']} to {plan['last_date']}"
     if "rows_removed" in plan:
-        yield f"{plan['rows_removed']:,} stored rows removed"
+        yield f"{count_of(plan['rows_removed'], 'stored row')} removed"

@@ -11,7 +11,7 @@ from services.ingest.parse import written_forms
 from services.ingest.parse.chunk import Chunk
 from services.ingest.parse.column_names import LOOSE_SPELLINGS, SPELLINGS
 from services.ingest.parse.date_formats import DIRECTIVES
-from services.ingest.parse.days import DAY_NAMES, NumbersUsed, find_first_numbers, refuse_unclear
+from services.ingest.parse.days import DAY_NAMES, NumbersUsed, find_first_numbers
 from services.ingest.parse.header import SEPARATORS, read_header
 from services.ingest.parse.kinds import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 from services.ingest.parse.local_hours import parse_local_hours
@@ -150,16 +150,12 @@ def _show(seconds: int) -> str:
 
 
 def test_each_file_numbers_its_days_as_its_own_numbers_say() -> None:
-    """Names need no number. A file with neither 0 nor 7 follows the others, and is refused if they differ."""
+    """Names need no number. A file with neither 0 nor 7 follows the others."""
     zero, seven = (
         NumbersUsed(zero=True, seven=False, distinct=2),
         NumbersUsed(zero=False, seven=True, distinct=2),
     )
     names, neither = NumbersUsed(zero=False, seven=False), NumbersUsed(zero=False, seven=False, distinct=3)
-    with pytest.raises(BadInputFile, match="a has day 0, b has day 7, and d has neither"):
-        refuse_unclear([("a", zero), ("b", seven), ("c", names), ("d", neither)])
-    refuse_unclear([("a", zero), ("b", seven), ("c", names)])
-    refuse_unclear([("b", seven), ("c", names), ("d", neither)])
     assert find_first_numbers({"a": zero, "b": seven, "c": names}) == {"a": 0, "b": 1, "c": 0}
     assert find_first_numbers({"b": seven, "c": names, "d": neither}) == {"b": 1, "c": 0, "d": 1}
 

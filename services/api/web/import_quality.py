@@ -8,6 +8,7 @@ from typing import Any
 from services.api.web.words import utc
 from shared.diagnostics.registry import DIAGNOSTICS, Diagnostic
 from shared.pictures.words import length
+from shared.texts import count_of
 
 _SECOND_US = 1_000_000
 # Lists of stores in the report: how the number of further ones reads.
@@ -62,11 +63,14 @@ class QualityLines:
             yield "labels", ", ".join(map(str, labels))
         plan = self.report.get("plan") or {}
         if "stores" in plan:
-            yield "would change", f"{plan['stores']:,} stores, {plan.get('new_stores', 0):,} of them new"
+            yield (
+                "would change",
+                f"{count_of(plan['stores'], 'store')}, {plan.get('new_stores', 0):,} of them new",
+            )
         if plan.get("first_date"):
             yield "dates", f"{plan['first_date']} to {plan['last_date']}"
         if "rows_removed" in plan:
-            yield "would remove", f"{plan['rows_removed']:,} stored rows"
+            yield "would remove", count_of(plan["rows_removed"], "stored row")
 
     def _list_stores(self) -> Iterator[tuple[str, str]]:
         found = self.report

@@ -1,8 +1,7 @@
 """Reads days of the week: English names, and numbers, which only a whole file explains."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Final, TypeVar
 
 from shared.errors import BadInputFile
@@ -83,15 +82,9 @@ def find_first_numbers(delivery: Mapping[K, NumbersUsed]) -> dict[K, int]:
     return {file: int(used.seven or (used.is_silent and from_one)) for file, used in delivery.items()}
 
 
-def refuse_unclear(delivery: Sequence[tuple[str, NumbersUsed]]) -> None:
-    """Raise `BadInputFile` (`day_numbers`) if of the named files one has day 0, another day 7, and a third one neither."""
-    zero, seven, silent = (
-        next((name for name, used in delivery if has(used)), None)
-        for has in (attrgetter("zero"), attrgetter("seven"), attrgetter("is_silent"))
+def describe_unclear(silent: str, zero: str, seven: str, *, are_many: bool) -> str:
+    """Return why files are refused that have neither day 0 nor day 7. `zero` and `seven` are other files of the delivery."""
+    return (
+        f"{silent} {'have' if are_many else 'has'} neither day 0 nor day 7, so it is unclear which day is 1 there: in the"
+        f" same delivery, {zero} has day 0, and {seven} has day 7; {_FIX}"
     )
-    if zero and seven and silent:
-        raise BadInputFile(
-            "day_numbers",
-            f"the hours files of this delivery number the days differently: {zero} has day 0, {seven} has day 7, and"
-            f" {silent} has neither, so it is unclear which day is 1 there; {_FIX}",
-        )

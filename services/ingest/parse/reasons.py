@@ -16,7 +16,7 @@ FILE_REASONS = {
     "magic": "the file is not CSV: its first bytes are those of [another format](#other-formats)",
     "header": "the first line is not the header of a known kind of file (polls, hours, time zones, lifetimes, special hours, closures, store directories)",
     "line_ends": "a line ends in CR CR LF, or a CR without LF stands outside quotes, so the file does not show where its rows end",
-    "day_numbers": "the days of the week are numbered both from 0 and from 1, or some have numbers and others names",
+    "day_numbers": "the days of the week are numbered both from 0 and from 1, or some have numbers and others names, or the file has neither day 0 nor day 7, and the other files of its delivery differ",
     "truncated": "the archive is cut off",
     "damaged": "the archive cannot be unpacked: it is damaged, encrypted or packed with a method other than deflate, or other bytes follow the end of the gzip data; the message says which",
     "ratio": "the archive unpacks to more than 200 times its size, or has more than 1,000 members",

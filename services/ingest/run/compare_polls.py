@@ -37,6 +37,7 @@ from services.ingest.write.weeks import monday_us, number_weeks
 from shared.clock import from_us
 from shared.db.queries import queries
 from shared.errors import BadInputFile
+from shared.row_reasons import by_frequency
 
 _SQL = queries("ingest")
 _STORES_AT_ONCE = 4096
@@ -146,7 +147,7 @@ class _Comparison:
             seconds=seconds,
             error=None if refusal is None else str(refusal),
             reason=None if refusal is None else refusal.reason,
-            quality={"plan": self._make_plan(), "rejects": dict(self.reasons.most_common()), **self.remarks},
+            quality={"plan": self._make_plan(), "rejects": dict(by_frequency(self.reasons)), **self.remarks},
         )
 
     def _count_rejects(self, rejects: Sequence[Reject]) -> None:

@@ -5,7 +5,7 @@ held: stores keep what they had. The rows of a store that is in several files of
 Across deliveries the later one replaces.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 from uuid import UUID
@@ -30,12 +30,15 @@ def load_parts(parts: Sequence[Part[T]], load: LoadSource) -> Iterator[tuple[T, 
     for place, step in plan_staging([source for source, _, _ in ordered], new_id()):
         source, _, import_id = ordered[place]
         staged[place] = load(source, import_id, step)
-        unloaded += _name_unloaded(source, staged[place])
+    refused = {import_id for result in staged.values() for import_id in result.refused}
+    for place, result in staged.items():
+        unloaded += _name_unloaded(ordered[place][0], result, refused)
     for place, (source, owner, import_id) in enumerate(ordered):
         result = staged.get(place) or load(source, import_id, LOAD)
         if result.state == "running":
             applied = load(source, result.id, Step(held_by=unloaded))
-            unloaded += _name_unloaded(source, applied)
+            if result.id not in refused:
+                unloaded += _name_unloaded(source, applied)
             result = replace(applied, resumed_at_byte=result.resumed_at_byte)
         yield owner, result
 
@@ -57,8 +60,12 @@ def plan_staging(sources: Sequence[ResolvedSource], delivery_id: UUID) -> Iterat
             yield place, Step(stage_only=True)
 
 
-def _name_unloaded(source: ResolvedSource, result: ImportResult) -> Sequence[str]:
+def _name_unloaded(
+    source: ResolvedSource, result: ImportResult, refused: Collection[UUID | None] = ()
+) -> Sequence[str]:
     """Return the name of a file if it holds back the rest of its delivery."""
     may_be_local = (result.kind or source.kind) != "polls"
-    is_unloaded = result.state not in {"running", "succeeded"} and not result.is_held
+    is_unloaded = result.id in refused or (
+        result.state not in {"running", "succeeded"} and not result.is_held
+    )
     return [source.name] if may_be_local and is_unloaded else []

@@ -95,6 +95,9 @@ class _Rehearsal:
             )
         )
         self._ledgers[ledger.import_id] = ledger
+        # Another file of the delivery may have closed it.
+        if import_id and (closed := read_import_result(ledger, source.name)).state != "running":
+            return replace(closed, id=None)
         result = run_import(
             source,
             ledger,

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 from functools import partial
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from services.ingest.run.table import load_table
 from services.ingest.sources.source import Source
 from services.ingest.write import claim
 from services.ingest.write.counts import RowCounts
+from services.ingest.write.day_numbers import DaysUnclear
 from services.ingest.write.import_result import ImportResult, read_import_result
 from services.ingest.write.ledger import FAULT, ImportLedger
 from services.ingest.write.quality_report import count_rejects
@@ -113,13 +115,21 @@ def _record_refusal(ledger: ImportLedger, refusal: BadInputFile) -> None:
     error: dict[str, object] = {"reason": refusal.reason, "message": str(refusal)}
     rejects = refusal.rejects if isinstance(refusal, ChunkRefused) else ()
     if rejects:
-        error["rejects"] = dict(Counter(reject.reason for reject in rejects).most_common())
+        error["rejects"] = dict(Counter(reject.reason for reject in rejects))
     stopped = isinstance(refusal, ChunkRefused) and ledger.kind == "polls" and ledger.checkpoint is not None
     with ledger.conn.transaction():
         ledger.add_rejects(rejects)
         ledger.count_for(ledger.import_id, RowCounts(rejected=len(rejects)))
         quality = count_rejects(ledger.conn, [ledger.import_id])
         ledger.finish("stopped" if stopped else "failed", error=error, quality=quality)
+
+
+def _refuse_unclear(ledger: ImportLedger, refusal: DaysUnclear, step: Step) -> None:
+    """Close the imports of the unclear files, and this one if its rows were to take effect now. May be repeated."""
+    for import_id in refusal.imports:
+        _record_refusal(ImportLedger(ledger.conn, import_id), refusal)
+    if not step.stage_only and ledger.import_id not in refusal.imports:
+        _record_refusal(ledger, DeliveryIncomplete(list(refusal.imports.values())))
 
 
 def _hold(missing: Sequence[str]) -> None:
@@ -139,6 +149,7 @@ def run_import(
     if step.delivery_id:
         ledger.join_delivery(step.delivery_id)
     resumed_at_byte = ledger.checkpoint.end_byte if ledger.checkpoint else 0
+    refused: Sequence[UUID] = ()
     with closing(lifeline or Lifeline(ledger, options.limits.lock_patience_s)) as line:
         try:
             # What took effect before a kill is finished, not held.
@@ -148,6 +159,9 @@ def run_import(
             starts_anew = not (step.delivery_id or ledger.checkpoint)
             if not (starts_anew and finish_loaded_before(ledger, source, options)):
                 load_table(source, ledger, line, options, step)
+        except DaysUnclear as refusal:
+            refused = list(refusal.imports)
+            line.run_until_done(partial(_refuse_unclear, ledger, refusal, step))
         except BadInputFile as refusal:
             line.run_until_done(partial(_record_refusal, ledger, refusal))
         except ImportCanceled:
@@ -164,4 +178,4 @@ def run_import(
             raise
         result = line.run_until_done(lambda: read_import_result(ledger, source.name, resumed_at_byte))
         ledger.release()
-        return result
+        return replace(result, refused=refused)

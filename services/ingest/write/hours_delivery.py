@@ -60,12 +60,13 @@ class HoursDelivery(PackedDelivery):
             {file: day for file, day in self._first_days.items() if numbers[file].distinct}
         )
         if is_first_number_unsaid(numbers):
-            remarks.add_note(own, FROM_ZERO)
+            for file in (file for file, used in numbers.items() if used.is_silent):
+                remarks.add_note(file, FROM_ZERO)
         remarks.add_shrinking_stores(own, sorted(self._name_shrunk()))
         remarks.add_long_openings(find_long_openings(self._files))
         remarks.add_equal_times(find_equal_times(self._files))
         if not self._ledger.is_kept:
-            remarks.add_removed(own, self._outcome.removed)
+            remarks.add_removed([file.import_id for file in self._files], self._outcome.removed)
 
     def set_stores(self, change: AdjustmentChange) -> None:
         """Hours change no row of a store."""

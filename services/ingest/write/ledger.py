@@ -228,7 +228,7 @@ class ImportLedger:
         return [Reject(*row) for row in self.conn.execute(_SQL["sample_rejects"], values)]
 
     def read_first_rejects(self) -> list[Reject]:
-        """Return the first rejected rows, by line."""
+        """Return the first rejected rows: by line, but first those that say what is wrong."""
         values = {"id": self.import_id, "limit": FIRST_REJECTS}
         return [Reject(*row) for row in self.conn.execute(_SQL["first_rejects"], values)]
 

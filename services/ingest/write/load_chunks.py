@@ -16,7 +16,7 @@ from services.ingest.parse.refusals import ChunkRefused
 from services.ingest.write.ledger import ImportLedger
 from services.ingest.write.reconnect import Lifeline
 from shared.errors import BadInputFile, ImportCanceled
-from shared.row_reasons import ROW_REASONS
+from shared.row_reasons import ROW_REASONS, by_frequency
 
 P = TypeVar("P", bound=ParsedChunk)
 P_contra = TypeVar("P_contra", bound=ParsedChunk, contravariant=True)
@@ -36,7 +36,7 @@ class TooManyRejects(ChunkRefused):
     def __init__(self, parsed: ParsedChunk, limit: float, offers: Sequence[str] = ()) -> None:
         self.rejects = parsed.rejects
         first = self.rejects[0]
-        counts = Counter(reject.reason for reject in parsed.rejects).most_common()
+        counts = by_frequency(Counter(reject.reason for reject in parsed.rejects))
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts)
         fix = " ".join([*offers, "Or correct" if offers else "Correct"])
         super().__init__(

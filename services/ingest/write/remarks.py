@@ -145,9 +145,10 @@ class Remarks:
             file, listed = row.pop("import_id"), row.pop("listed") or []
             self._found[file].setdefault("plan", {}).update(row, new_stores_list=listed)
 
-    def add_removed(self, import_id: UUID, rows: int) -> None:
-        """Add to what a dry run tells how many rows of hours the delivery removes."""
-        self._found[import_id].setdefault("plan", {})["rows_removed"] = rows
+    def add_removed(self, import_ids: Sequence[UUID], removed: Mapping[int, int]) -> None:
+        """Add to what a dry run tells how many rows of hours each file removes. `removed`: by the place of the file."""
+        for place, import_id in enumerate(import_ids):
+            self._found[import_id].setdefault("plan", {})["rows_removed"] = removed.get(place, 0)
 
     def save(self) -> None:
         """Write the remarks to the imports."""

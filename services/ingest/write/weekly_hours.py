@@ -1,5 +1,6 @@
 """Replaces the weekly hours of the stores that a delivery names, some stores at a time, in the caller's transaction."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
@@ -31,11 +32,12 @@ OnStep = Callable[[int, int], None]
 class WeeklyOutcome:
     """What changed: the places in the delivery of the files that brought the new rows, and how many rows are gone.
 
+    Rows that are gone count for the file with the first row of their store that stays or is new.
     `shrunk`: stores that lose more than half of their opening time, with the seconds a week before and after.
     """
 
     added: list[NDArray[np.int16]] = field(default_factory=list)
-    removed: int = 0
+    removed: Counter[int] = field(default_factory=Counter)
     shrunk: list[tuple[int, int, int]] = field(default_factory=list)
 
 
@@ -63,7 +65,8 @@ def _replace_step(
         gone = stored[~np.isin(stored, row, assume_unique=True)]
         if gone.size:
             _remove(conn, wanted, gone, seq)
-            outcome.removed += len(gone)
+            # Every store in a step has rows in it.
+            outcome.removed.update(file[np.searchsorted(row, gone >> WEEKLY_BITS << WEEKLY_BITS)].tolist())
         fresh = ~np.isin(row, stored, assume_unique=True)
         row, file = row[fresh], file[fresh]
     if row.size:

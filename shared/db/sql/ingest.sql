@@ -136,7 +136,9 @@ from import where id = %(id)s
 select source, started_at, rejected from import where id = %(id)s
 
 -- name: first_rejects
-select line, byte_offset, reason, raw from import_reject where import_id = %(id)s order by line limit %(limit)s
+-- Valid rows that only another row of their store holds back come last.
+select line, byte_offset, reason, raw from import_reject
+where import_id = %(id)s order by reason = 'store_incomplete', line limit %(limit)s
 
 -- name: sample_rejects
 select line, byte_offset, reason, raw from import_reject

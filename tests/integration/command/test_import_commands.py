@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -51,6 +52,19 @@ def test_an_upload_prints_what_a_load_prints(services_without_worker: Services, 
     none = services.run("rejects", newest[0])
     assert (none.returncode, none.stdout) == (0, "")
     assert "skipped, because the same bytes were loaded before: `uptill rejects " in none.stderr
+
+
+def test_the_rows_that_hold_a_store_back_are_shown_first(
+    services_without_worker: Services, tmp_path: Path
+) -> None:
+    file = tmp_path / "hours.csv"
+    rows = [f"0042,{day},09:00,10:00" for day in (0, 1, 2, 3, 4, 9)]
+    file.write_text("\n".join(["store_id,day_of_week,start_time_local,end_time_local", *rows, ""]))
+    for more in (["--dry-run"], []):
+        told = services_without_worker.run("upload", str(file), *more).stderr
+        shown = [line.split()[2:4] for line in told.splitlines() if line.startswith("hours.csv line ")]
+        assert shown[:2] == [["7:", "day:"], ["2:", "store_incomplete:"]]
+        assert re.search(r"and 1 more rejected row(:|$)", told, re.MULTILINE)
 
 
 def test_a_dry_run_says_of_a_skipped_file_what_a_load_says(

@@ -2,13 +2,14 @@
 
 import gzip
 import re
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from services.ingest.run import Limits, LoadOptions, ingest_paths, load_source
+from services.ingest.run import Limits, LoadOptions, ingest_paths, load_source, plan_paths
 from services.ingest.watch import Watcher
 from shared.settings import Settings
 from tests.integration.ingest.command import run_ingest
@@ -125,30 +126,67 @@ def test_a_refused_file_of_polls_holds_nothing(deliver: Deliver, database_url: s
     assert outcomes(database_url)["polls.csv"] == ("failed", "reject_threshold")
 
 
-def test_files_that_number_their_days_differently_hold_the_delivery(
-    deliver: Deliver, database_url: str
+ZERO, ONE, NEITHER = (
+    table(*week("zero", 0, 1)),
+    table(*week("one", 1, 7)),
+    table(*week("neither", 1, 2, 3, 4, 5)),
+)
+NAMED = table(*week("named", "Tue"))
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 2, 0), (2, 0, 1)])
+def test_the_file_is_refused_that_does_not_tell_which_day_is_1(
+    deliver: Deliver, database_url: str, order: tuple[int, int, int]
 ) -> None:
-    told, _ = deliver(
-        {
-            "1-zero.csv": table(*week("zero", 0, 1)),
-            "2-seven.csv": table(*week("seven", 1, 7)),
-            "3-silent.csv": table(*week("silent", 2)),
-            "4-named.csv": table(*week("named", "Tue")),
-        }
+    zero, one, neither = (
+        f"{place}-{name}.csv" for place, name in zip(order, ("zero", "one", "neither"), strict=True)
     )
-    assert "1-zero.csv has day 0" in told
-    assert "2-seven.csv has day 7" in told
-    assert "3-silent.csv has neither" in told
+    told, _ = deliver({zero: ZERO, one: ONE, neither: NEITHER, "names.csv": NAMED})
+    assert f"{neither} has neither day 0 nor day 7, so it is unclear which day is 1 there" in told
+    assert f"{zero} has day 0" in told
+    assert f"{one} has day 7" in told
+    assert f"{neither} of the same delivery was not loaded" in told
+    held = ("failed", "delivery_incomplete")
+    assert outcomes(database_url) == {
+        zero: held,
+        one: held,
+        neither: ("failed", "day_numbers"),
+        "names.csv": held,
+    }
     assert state_of(database_url) == (0, None, 0, 0)
-    deliver(
-        {
-            "1-zero.csv": table(*week("zero", 0, 1)),
-            "2-seven.csv": table(*week("seven", 1, 7)),
-            "4-named.csv": table(*week("named", "Tue")),
-        }
-    )
-    assert (days(database_url, "zero"), days(database_url, "seven")) == ([0, 1], [0, 6])
+    deliver({zero: ZERO, one: ONE, "names.csv": NAMED})
+    assert (days(database_url, "zero"), days(database_url, "one")) == ([0, 1], [0, 6])
     assert days(database_url, "named") == [1]
+
+
+@pytest.mark.parametrize("names", list(permutations(["zero.csv", "one.csv", "neither.csv"])))
+def test_a_dry_run_refuses_the_file_that_a_load_refuses(
+    database_url: str, tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    for name, text in {
+        "zero.csv": ZERO,
+        "one.csv": ONE,
+        "neither.csv": NEITHER,
+        "other.csv": NEITHER,
+    }.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "zones.csv").write_text(ZONES)
+
+    def refused(*files: str) -> list[tuple[str, str | None]]:
+        paths = [str(tmp_path / file) for file in files]
+        planned, loaded = plan_paths(database_url, paths), ingest_paths(database_url, paths)
+        assert [(one.source, one.reason, one.error) for one in planned] == [
+            (one.source, one.reason, one.error) for one in loaded
+        ]
+        assert {one.reason for one in loaded if one.is_held} == {"delivery_incomplete"}
+        return [(Path(one.source).name, one.reason) for one in loaded if not one.is_held]
+
+    assert refused(*names, "zones.csv") == [("neither.csv", "day_numbers")]
+    assert sorted(refused("other.csv", *names)) == [
+        ("neither.csv", "day_numbers"),
+        ("other.csv", "day_numbers"),
+    ]
+    assert state_of(database_url) == (0, None, 0, 0)
 
 
 def test_the_command_names_what_is_held_and_exits_with_1(database_url: str, tmp_path: Path) -> None:

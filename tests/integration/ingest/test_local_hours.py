@@ -7,6 +7,7 @@ import pytest
 
 from services.ingest.run import LoadOptions, ingest_paths
 from services.ingest.write import wanted_hours
+from tests.integration.ingest.command import run_ingest
 from tests.integration.ingest.database import counts, load
 
 HOURS = "store_id,dayOfWeek,start_time_local,end_time_local"
@@ -140,3 +141,15 @@ def test_hours_applied_in_steps_are_those_applied_at_once(
     assert applied == sorted(applied)
     assert applied[-1] == 12
     assert len(applied) == {1: 5, 3: 4, 50_000: 1}[rows_at_once]
+
+
+def test_the_rows_that_hold_a_store_back_are_shown_first(database_url: str, tmp_path: Path) -> None:
+    file = tmp_path / "hours.csv"
+    file.write_text("\n".join([HOURS, *(f"a,{day},09:00,10:00" for day in range(5)), "a,9,09:00,10:00", ""]))
+    for more in (["--dry-run"], []):
+        told = run_ingest(database_url, str(file), *more).stderr.decode().splitlines()
+        shown = [line.removeprefix(f"{file} line ").split(": ")[:2] for line in told if " line " in line][:5]
+        causes = [["7", "day"]]
+        assert shown == causes + [[str(line), "store_incomplete"] for line in range(2, 6)]
+        assert any(f"{file}: and 1 more rejected row" in line for line in told)
+        assert not any("1 more rejected rows" in line for line in told)

@@ -11,6 +11,7 @@ from services.ingest.run import (
     ingest_paths,
     plan_paths,
 )
+from services.ingest.show import describe_quality
 from tests.integration.ingest.database import POLLS_HEADER, check_ledger, counts, load, observations
 from tests.integration.ingest.ledger_tables import HOURS, TINY, bad, error_of, good, tables
 
@@ -31,6 +32,15 @@ def test_a_file_whose_first_chunk_is_bad_leaves_only_its_rejected_rows(
     assert error["rejects"] == {"status": 51, "columns": 1}
     assert "Line 3: the status is neither active nor inactive" in str(error["message"])
     assert [reject.line for reject in result.first_rejects] == [3, 4, 5, 6, 7]
+
+
+def test_reasons_have_the_same_order_everywhere(database_url: str, tmp_path: Path) -> None:
+    result = load(database_url, tmp_path / "polls.csv", [POLLS_HEADER, bad(1), "x,y"])
+    (dry,) = plan_paths(database_url, [str(tmp_path / "polls.csv")])
+    for one in (result, dry):
+        rejected = dict(describe_quality([one.quality or {}]))["rejected"]
+        assert rejected == "1 columns, 1 status"
+        assert f"({rejected})" in str(one.error)
 
 
 def test_an_import_stops_at_the_first_bad_chunk(database_url: str, tmp_path: Path) -> None:
