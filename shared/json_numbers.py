@@ -6,7 +6,7 @@ from typing import Self
 
 
 class WrittenFloat(float):
-    """A number with a point or an exponent. Its value may be infinite; `text` never says so."""
+    """A number that an integer of Python cannot hold as it is written. Its value may be infinite; `text` never says so."""
 
     text: str
 

@@ -8,6 +8,7 @@ from shared.json_numbers import WrittenFloat
 
 REPEATED: Final = "is given twice in one object"
 NOT_A_VALUE: Final = "is not a JSON value"
+NOT_UTF8: Final = "is not UTF-8"
 _SHOWN: Final = 50
 _SPACE: Final = frozenset(" \t\n\r")
 
@@ -23,16 +24,16 @@ class RefusedJson(json.JSONDecodeError):
 
 
 def load_unique(body: bytes) -> Any:
-    """Parse JSON; numbers with a point or an exponent are `WrittenFloat`.
+    """Parse JSON; numbers with a point, an exponent or thousands of digits are `WrittenFloat`.
 
-    Raises json.JSONDecodeError that names a member given twice, or says what is not JSON.
+    Raises json.JSONDecodeError that names a member given twice, or says what is not JSON or not UTF-8.
     """
-    return _DECODER.decode(_decode(body))
+    return _DECODER.decode(decode_json(body))
 
 
 def find_member(body: bytes, name: str) -> bytes:
     """Return a member of the object, as it is written, in UTF-8. `body` must be valid JSON with this member."""
-    text = _decode(body)
+    text = decode_json(body)
     found, end = "", text.index("{")
     while found != name:
         # Behind the brace, or behind the comma after the member before.
@@ -42,8 +43,14 @@ def find_member(body: bytes, name: str) -> bytes:
     return text[start:end].encode("utf-8", "surrogatepass")
 
 
-def _decode(body: bytes) -> str:
-    return body.decode(json.detect_encoding(body), "surrogatepass")
+def decode_json(body: bytes) -> str:
+    """Return the text of JSON. Raise json.JSONDecodeError if it is not UTF-8."""
+    try:
+        return body.decode(json.detect_encoding(body), "surrogatepass")
+    except UnicodeDecodeError as error:
+        raise RefusedJson(
+            f"the text {NOT_UTF8}, because of the byte {body[error.start]:#04x} at position {error.start:,}: write JSON in UTF-8"
+        ) from None
 
 
 def _skip_space(text: str, start: int) -> int:
@@ -67,7 +74,17 @@ def _refuse_constant(text: str) -> float:
     raise RefusedJson(f"{text} {NOT_A_VALUE}; write null or leave it out")
 
 
+def _read_whole(text: str) -> int | WrittenFloat:
+    try:
+        return int(text)
+    except ValueError:  # more digits than Python reads
+        return WrittenFloat(text)
+
+
 # Made once: making one takes as long as a small body.
 _DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_refuse_repeats, parse_constant=_refuse_constant, parse_float=WrittenFloat
+    object_pairs_hook=_refuse_repeats,
+    parse_constant=_refuse_constant,
+    parse_float=WrittenFloat,
+    parse_int=_read_whole,
 )

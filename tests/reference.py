@@ -66,9 +66,10 @@ them. Parameters, bodies, answers and examples are in [openapi.json](openapi.jso
 sent to the [page](../how-to/dashboard.md), and those of ingest to `/docs`.
 
 `POST /v1/reports`, `POST /v1/reports/{{report_id}}/revisions` and `/trigger_report` honour an `Idempotency-Key`
-of 1 to 255 characters: with the same key and parameters, they answer with the same report for 24 hours, and
-with other parameters 422. Other calls refuse a key that is empty, too long or given twice (400), and ignore a
-valid one.
+of 1 to 255 characters in UTF-8: with the same key and parameters, they answer with the same report for 24
+hours, and with other parameters 422. Other calls ignore a valid key. All calls refuse a key that is empty,
+too long, given twice or not UTF-8, or that has a control character (400). `/trigger_report` has no
+parameters: it refuses a body other than `{{}}` (422).
 
 HEAD works wherever GET does, except on `/trigger_report`. Bodies may come with `Content-Encoding: gzip`; another
 encoding gets 415. A slash at the end of a path makes it another path: the answer is 404, never a redirect. A

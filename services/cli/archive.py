@@ -11,6 +11,7 @@ import typer
 from services.cli.console import Json, fail, note, print_json
 from services.cli.environment import settings_for_command
 from services.cli.follow import telling_that_it_goes_on
+from services.cli.instants import parse_date
 from shared.db.connect import connect
 from shared.errors import UptillError
 from shared.exit_codes import ExitCode, exit_code_of
@@ -25,7 +26,9 @@ _OPEN_STATES = {"queued", "running"}
 def archive(
     before: Annotated[
         datetime,
-        typer.Option(formats=["%Y-%m-%d"], help="Move weeks that ended before this date (UTC) began."),
+        typer.Option(
+            parser=parse_date, metavar="DATE", help="Move weeks that ended before this date (UTC) began."
+        ),
     ],
     wait: Annotated[
         bool, typer.Option("--wait/--no-wait", help="Wait until workers have moved the weeks.")

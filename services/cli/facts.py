@@ -19,6 +19,7 @@ from services.cli.console import (
 )
 from services.cli.facts_export import export, print_export
 from services.cli.follow import PROGRESS_EVERY_S, show_progress, telling_that_it_goes_on
+from services.cli.instants import parse_date
 from services.cli.parameters import Policy, PolicyName
 from services.cli.tables import print_table
 from shared.uptime.policy import DEFAULT_POLICY
@@ -30,8 +31,12 @@ JobId = Annotated[UUID, typer.Argument(metavar="ID", help="The job's id.")]
 
 @app.command()
 def build(
-    first: Annotated[datetime, typer.Option("--from", formats=["%Y-%m-%d"], help="First local date.")],
-    last: Annotated[datetime, typer.Option("--to", formats=["%Y-%m-%d"], help="Last local date.")],
+    first: Annotated[
+        datetime, typer.Option("--from", parser=parse_date, metavar="DATE", help="First local date.")
+    ],
+    last: Annotated[
+        datetime, typer.Option("--to", parser=parse_date, metavar="DATE", help="Last local date.")
+    ],
     policy: Policy = PolicyName(DEFAULT_POLICY),
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until the job has ended.")] = True,
     *,

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from services.cli.console import fail
+from services.ingest.parse.file_signatures import is_gzip
 from shared.exit_codes import ExitCode
 from shared.unique_json import RefusedJson, load_unique
 
 _STDIN = "-"
+_SHOWN_DIGITS = 60
 
 
 def read_bytes(file: str, most_bytes: int | None = None) -> bytes:
@@ -39,18 +41,26 @@ def read_object(file: str) -> dict[str, Any]:
     """Return a JSON object that can be sent. Ends the command with a message if the file is something else."""
     with telling_file(file):
         given = read_bytes(file)
+        refuse_gzip(file, given)
         found = load_unique(given)
-        json.loads(given, parse_float=_read_finite)
+        json.loads(given, parse_float=_read_finite, parse_int=_read_finite)
         json.dumps(found, ensure_ascii=False).encode()  # as it is sent
     if not isinstance(found, dict):
         fail(f"{name_file(file)} is not a JSON object: write the document of a hook", code=ExitCode.WRONG_USE)
     return found
 
 
+def refuse_gzip(file: str, given: bytes) -> None:
+    """End the command with a message if what was to be JSON is packed."""
+    if is_gzip(given):
+        fail(f"{name_file(file)} is not JSON, but gzip: unpack it first", code=ExitCode.WRONG_USE)
+
+
 def _read_finite(text: str) -> float:
-    """Return a number with a point or an exponent. Refuse one that no float holds."""
+    """Return a number. Refuse one that no float holds."""
     if not math.isfinite(number := float(text)):
-        raise RefusedJson(f"the number {text} is too large")
+        shown = text if len(text) <= _SHOWN_DIGITS else f"{text[:_SHOWN_DIGITS]}…"
+        raise RefusedJson(f"the number {shown} is too large")
     return number
 
 

@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from typing import Final
 
 from services.cli.console import fail, instant, note
-from services.cli.given_files import name_file, read_bytes, telling_file
+from services.cli.given_files import name_file, read_bytes, refuse_gzip, telling_file
 from services.cli.parameters import parse_pairs
 from services.cli.tables import print_table
 from services.ingest.hooks.call_terms import MAX_HOOK_BYTES, read_value
 from services.ingest.hooks.places import HEADER_RULE, is_header_name
-from services.ingest.parse.file_signatures import is_gzip
 from shared.errors import BodyTooLarge
 from shared.exit_codes import ExitCode
 from shared.unique_json import load_unique
 from uptill_client import HookTrial
 
 HEADER_FORM: Final = "NAME:VALUE"
+_SHOWN_REJECTS: Final = 20
 
 
 def parse_headers(given: list[str] | None) -> Mapping[str, str]:
@@ -42,8 +42,7 @@ def read_sample(file: str) -> bytes:
     given = read_bytes(file, MAX_HOOK_BYTES)
     if len(given) > MAX_HOOK_BYTES:
         fail(f"{name_file(file)}: {BodyTooLarge(MAX_HOOK_BYTES)}", code=ExitCode.WRONG_USE)
-    if is_gzip(given):
-        fail(f"{name_file(file)} is not JSON, but gzip: unpack it first", code=ExitCode.WRONG_USE)
+    refuse_gzip(file, given)
     with telling_file(file):
         load_unique(given)
         return given.decode(json.detect_encoding(given), "surrogatepass").encode("utf-8", "surrogatepass")
@@ -62,8 +61,10 @@ def show_trial(found: HookTrial) -> None:
                 for one in found.polls
             ],
         )  # fmt: skip
-    for reject in found.rejects:
+    for reject in found.rejects[:_SHOWN_REJECTS]:
         note(f"rejected as {reject.reason}: {reject.message}; the item: {reject.item}")
+    if (more := len(found.rejects) - _SHOWN_REJECTS) > 0:
+        note(f"and {more:,} more: --json shows all rejected items")
     if not (found.polls or found.rejects or found.ignored):
         note("ignored, because it has no item")
     if found.ignored:

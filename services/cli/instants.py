@@ -1,6 +1,8 @@
-"""Instants as people type them."""
+"""Instants and dates as people type them."""
 
 from datetime import UTC, datetime, tzinfo
+
+import typer
 
 from services.cli.console import fail
 from shared.exit_codes import ExitCode
@@ -16,3 +18,11 @@ def parse_instant(text: str, zone: tzinfo = UTC) -> datetime:
             code=ExitCode.WRONG_USE,
         )
     return found if found.tzinfo is not None else found.replace(tzinfo=zone)
+
+
+def parse_date(text: str) -> datetime:
+    """Return the start of a date, without a zone. Raise `typer.BadParameter`, which names the option."""
+    try:
+        return datetime.strptime(text, "%Y-%m-%d")  # noqa: DTZ007 - the caller knows the zone
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is not a date: write it as 2024-12-25") from None

@@ -52,6 +52,8 @@ _OF_DOCUMENT = re.compile(r"(mapping|signature)\b")
 _PLACES = re.compile(r"\b(?:body|query|path|header)\.((?:report\.)?[a-zA-Z_][\w.-]*\w)")
 # A domain error names a field without its place.
 _BARE = re.compile(r"\b(deliver\.s3_prefix|deliver\.webhook_url|webhook_url)\b")
+# Where the API repeats the call that it answers.
+_CALL = re.compile(r"^(?:DELETE|GET|PATCH|POST|PUT) /v1/\S+: ")
 # The API says this of an id that is not a UUID.
 _NO_SUCH_ID = re.compile(r"nothing exists at /v1/([a-z-]+)/([^/:\s]+).*?: check the id in the path")
 _OTHER_SERVICE = (
@@ -77,7 +79,7 @@ _ITEM = re.compile(r"\.\d+(?=\.|$)")
 
 def in_options(detail: str) -> str:
     """Return an error's detail with each field of the request replaced by its option or argument."""
-    detail = _EMPTY_ID.sub("the name or id is empty: give one", detail)
+    detail = _EMPTY_ID.sub("the name or id is empty: give one", _CALL.sub("", detail))
     detail = _NO_SUCH_ID.sub(_name_resource, detail).replace(*_OTHER_SERVICE)
     detail = _LIST_CALL.sub(lambda found: f"`uptill {_LIST_COMMANDS[found[1]]}` lists", detail)
     detail = _CHANNEL_FIELD.sub(

@@ -8,6 +8,7 @@ import typer
 
 from services.cli.connection import api_client
 from services.cli.console import Json, fail, print_json, print_warning
+from services.cli.instants import parse_date
 from services.cli.parameters import Labels, Policy, PolicyName, labels_of
 from services.cli.series_rows import print_csv, print_policies, print_series
 from shared.exit_codes import ExitCode
@@ -29,10 +30,10 @@ def series(
         typer.Option(help="A window of whole dates, such as previous_month, month_of:2026-10 or P30D."),
     ] = None,
     first: Annotated[
-        datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="First local date.")
+        datetime | None, typer.Option("--from", parser=parse_date, metavar="DATE", help="First local date.")
     ] = None,
     last: Annotated[
-        datetime | None, typer.Option("--to", formats=["%Y-%m-%d"], help="Last local date.")
+        datetime | None, typer.Option("--to", parser=parse_date, metavar="DATE", help="Last local date.")
     ] = None,
     by: Annotated[SeriesLength, typer.Option(help="Local dates, ISO weeks or months.")] = SeriesLength.day,
     group: Annotated[

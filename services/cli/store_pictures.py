@@ -9,6 +9,7 @@ import typer
 
 from services.cli.connection import api_client
 from services.cli.console import note
+from services.cli.instants import parse_date
 from services.cli.output_file import check_output
 from services.cli.parameters import Policy, PolicyName
 from shared.uptime.policy import DEFAULT_POLICY
@@ -23,7 +24,9 @@ def picture(
     week: Annotated[
         datetime | None,
         typer.Option(
-            formats=["%Y-%m-%d"], help="A local date of the week. Default: that of the newest poll."
+            parser=parse_date,
+            metavar="DATE",
+            help="A local date of the week. Default: that of the newest poll.",
         ),
     ] = None,
     policy: Policy = PolicyName(DEFAULT_POLICY),

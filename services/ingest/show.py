@@ -30,7 +30,7 @@ def print_results(
     # In a pipe, lines are whole.
     width = stdout.width if stdout.file.isatty() else None
     lines = _list_counts(results, width) if results else []
-    if dry_run:
+    if dry_run and results:
         lines = ["dry run: nothing was changed. A load would do this:", *lines, *list_plans(results)]
     if quality := describe_quality([result.quality for result in results if result.quality]):
         lines += ["", "data quality", *_list_quality(quality, width)]

@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import Match
 
 from shared import errors
 from shared.explain import explain
@@ -37,6 +38,7 @@ _PLACES = frozenset({"body", "path", "query", "header"})
 _NAME = re.compile(
     r"[a-z][a-z0-9_]*(\.\w+)*(\[\d+\])?"
 )  # not `line 1`, which is the place in a body of another format
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _WITH_BODY = frozenset({"POST", "PUT", "PATCH"})
 _TOO_DEEP_DETAIL = "the JSON body is nested too deeply: no request needs more than a few levels; flatten it"
 
@@ -126,17 +128,28 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
         return await _on_domain_error(request, error.__cause__)
     if isinstance(error.__cause__, RecursionError):  # FastAPI's own reading of a body
         return _make_answer(request, TOO_DEEP, _TOO_DEEP_DETAIL)
-    problem = FRAMEWORK_PROBLEMS.get(HTTPStatus(error.status_code), INTERNAL)
+    problem, headers = FRAMEWORK_PROBLEMS.get(HTTPStatus(error.status_code), INTERNAL), error.headers
     match error.status_code:
         case HTTPStatus.NOT_FOUND:
             detail = f"nothing exists at {request.url.path}: see /docs for all paths{_hint_encoding(request.url.path)}"
         case HTTPStatus.METHOD_NOT_ALLOWED:
-            detail = (
-                f"{request.url.path} does not support {request.method}: use {(error.headers or {})['Allow']}"
-            )
+            headers = {"Allow": _list_methods(request)}
+            detail = f"{request.url.path} does not support {request.method}: use {headers['Allow']}"
         case _:
             detail = f"{request.method} {request.url.path}: {error.detail}"
-    return _make_answer(request, problem, detail, error.headers)
+    return _make_answer(request, problem, detail, headers)
+
+
+def _list_methods(request: Request) -> str:
+    """Return the methods of all routes of the path. The framework names only those of the first one."""
+    return ", ".join(
+        method
+        for method in _METHODS
+        if any(
+            route.matches({**request.scope, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    )
 
 
 async def _on_caller_gone(request: Request, error: Exception) -> Response:

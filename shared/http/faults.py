@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sized
 from typing import Any, Final
 
 from shared.json_numbers import WrittenFloat
-from shared.unique_json import NOT_A_VALUE, REPEATED
+from shared.unique_json import NOT_A_VALUE, NOT_UTF8, REPEATED
 
 _SHOWN_CHARACTERS = 60
 _TIME = "a time with its offset, such as 2024-10-14T18:00:00Z"
@@ -65,7 +65,7 @@ _LENGTHS = {
 def fault(item: Mapping[str, Any]) -> Mapping[str, str]:
     """Return the `field` and the `message` of one of pydantic's errors."""
     if item.get("type") == "json_invalid":
-        if any(own in item["ctx"]["error"] for own in (REPEATED, NOT_A_VALUE)):
+        if any(own in item["ctx"]["error"] for own in (REPEATED, NOT_A_VALUE, NOT_UTF8)):
             return {"field": "body", "message": item["ctx"]["error"]}
         place = item["loc"][-1] if item["loc"] else None
         where = f" at character {place}" if isinstance(place, int) else ""

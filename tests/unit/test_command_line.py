@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from services.cli.commands import COMMANDS
 from services.cli.connection import _exit_code
 from services.cli.lazy import load
+from services.ingest.show import print_results
 from shared.errors import (
     BadInputFile,
     ConfigurationError,
@@ -156,3 +158,23 @@ def test_what_two_instants_share_is_printed_once(first: str, last: str, printed:
     from services.cli.console import minutes_between  # noqa: PLC0415  as above
 
     assert minutes_between(datetime.fromisoformat(first), datetime.fromisoformat(last)) == printed
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("archive", "--before"),
+        ("series", "--from"),
+        ("facts", "build", "--from"),
+        ("stores", "picture", "a", "--week"),
+    ],
+)
+def test_a_date_that_is_none_says_how_to_write_one(arguments: tuple[str, ...]) -> None:
+    refused = uptill(*arguments, "tomorrow")
+    assert refused.returncode == ExitCode.WRONG_USE
+    assert f"'{arguments[-1]}': 'tomorrow' is not a date: write it as 2024-12-25\n" in refused.stderr
+
+
+def test_a_dry_run_that_failed_promises_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    print_results(Console(), Console(stderr=True), [], dry_run=True)
+    assert capsys.readouterr() == ("", "")

@@ -14,10 +14,15 @@ from shared.unique_json import load_unique
 _WRITTEN = (
     '{"a":[1.10,1e400,-1e400,1E2,0.10,{},[],null,true,"\\u00e4"],"b":{"c":123456789012345678901234567890}}'
 )
+_DIGITS = "9" * 5000
 _JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
 )
+
+
+def test_a_number_of_thousands_of_digits_is_written_as_it_was_sent() -> None:
+    assert write_json(load_unique(f"[1,-{_DIGITS}]".encode()), 10**6) == f"[1,-{_DIGITS}]"
 
 
 @pytest.mark.parametrize("most", [1000, 20, 1, 0])

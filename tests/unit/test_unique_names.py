@@ -19,6 +19,11 @@ def test_what_is_not_a_json_value_is_named(text: str) -> None:
         load_unique(f'{{"a": [{text}]}}'.encode())
 
 
+def test_bytes_that_are_not_utf8_are_named() -> None:
+    with pytest.raises(json.JSONDecodeError, match="is not UTF-8, because of the byte 0xff at position 6"):
+        load_unique(b'{"a":"\xff"}')
+
+
 def test_many_names_before_a_repeated_one_are_looked_at_once() -> None:
     # Comparing each with all others would take minutes: the test would run into the limit of the suite.
     names = [f"n{number}" for number in range(80_000)]

@@ -5,6 +5,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response, status
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 
 from services.api.context import ApiContext, Context
@@ -29,6 +30,7 @@ from shared.texts import quoted
 
 router = APIRouter(route_class=UniqueNamesRoute, tags=["aliases"])
 _SHOWN_CHARACTERS = 100
+_NO_PARAMETERS, _SPACE = b"{}", b" \t\r\n"
 # RFC 9745: deprecated since 2026-11-28; POST to the same path replaces it.
 _DEPRECATED = {"Deprecation": "@1795824000", "Link": '</docs>; rel="deprecation"; type="text/html"'}
 _ACCEPTED = {
@@ -39,17 +41,27 @@ _ACCEPTED = {
 
 @router.post("/trigger_report", responses=_ACCEPTED)
 async def trigger_report(
-    context: Context, key: Writer, response: Response, idempotency_key: IdempotencyKey = None
+    context: Context,
+    key: Writer,
+    request: Request,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
 ) -> Triggered:
-    """Create a report with default parameters."""
+    """Create a report with default parameters. For other parameters, use `POST /v1/reports`."""
+    await _refuse_parameters(request)
     return await _create_default(context, key, response, idempotency_key)
 
 
 @router.get("/trigger_report", deprecated=True, responses=_ACCEPTED)
 async def trigger_report_by_get(
-    context: Context, key: Writer, response: Response, idempotency_key: IdempotencyKey = None
+    context: Context,
+    key: Writer,
+    request: Request,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
 ) -> Triggered:
     """Create a report by GET. Use POST instead: this call only exists for old scripts."""
+    await _refuse_parameters(request)
     response.headers.update(_DEPRECATED)
     return await _create_default(context, key, response, idempotency_key)
 
@@ -108,6 +120,18 @@ def _parse_report_id(given: str) -> UUID:
         raise ReportNotFound(
             f"report {quoted(given[:_SHOWN_CHARACTERS])} does not exist: pass the report_id from /trigger_report"
         ) from None
+
+
+async def _refuse_parameters(request: Request) -> None:
+    """Raise RequestValidationError for a body that is neither empty nor `{}`."""
+    given = b""
+    async for block in request.stream():
+        given += bytes(block.translate(None, _SPACE))
+        if not _NO_PARAMETERS.startswith(given):
+            break
+    if given not in {b"", _NO_PARAMETERS}:
+        message = "this call takes no parameters: send no body, or send the parameters to POST /v1/reports"
+        raise RequestValidationError([{"loc": ("body",), "msg": message}])
 
 
 async def _create_default(

@@ -6,6 +6,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response, status
+from pydantic import AfterValidator
 
 from services.api.context import ApiContext, Context
 from services.api.schemas.report_create import ReportCreate
@@ -27,6 +28,7 @@ from shared.http.auth import RequireScope
 from shared.http.contract import answers, with_headers
 from shared.http.cursors import cut_page, id_cursor, read_id_cursor
 from shared.http.demands import refuse_ended
+from shared.http.idempotency import decode_key
 from shared.http.unique_names import UniqueNamesRoute
 from shared.keys import ApiKey
 from shared.reports.parameters import ReportCaller, ReportRequest
@@ -54,6 +56,7 @@ IdempotencyKey = Annotated[
             " unless another key canceled it."
         )
     ),
+    AfterValidator(lambda key: key and decode_key(key)),
 ]
 
 

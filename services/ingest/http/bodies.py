@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from shared.errors import BodyTooLarge, UnsupportedMediaType
 from shared.http.contract import REF_TEMPLATE
-from shared.unique_json import load_unique
+from shared.unique_json import decode_json, load_unique
 
 T = TypeVar("T")
 _SHOWN_ERRORS = 20
@@ -77,8 +77,9 @@ async def read_json(request: Request, adapter: TypeAdapter[T], *, limit_bytes: i
     body = await read_document(request, limit_bytes=limit_bytes)
     try:
         valid = adapter.validate_json(body)
-        _load(body)  # the parser above keeps the last of several members with one name
+        load_json(body)  # the parser above keeps the last of several members with one name
     except ValidationError as error:
+        _refuse_not_utf8(body)  # the parser above says only that it expected something else
         raise refuse_body(error, body) from None
     return valid
 
@@ -87,16 +88,31 @@ def refuse_body(error: ValidationError, body: bytes | None = None) -> RequestVal
     """Return the error of a body that is not what it must be. With the `body`, numbers are shown as they were sent."""
     found = error.errors(include_url=False)[:_SHOWN_ERRORS]
     if body is not None and any(isinstance(item["input"], float) for item in found):
-        document = _load(body)
+        document = load_json(body)
         found = [{**item, "input": _find_sent(document, item)} for item in found]
     return RequestValidationError([{**item, "loc": ("body", *item["loc"])} for item in found])
 
 
-def _load(body: bytes) -> Any:
+def load_json(body: bytes) -> Any:
+    """Parse JSON as `load_unique` does. Raise RequestValidationError, and RecursionError if it is nested too deeply."""
     try:
         return load_unique(body)
     except json.JSONDecodeError as error:
-        raise RequestValidationError([{"loc": ("body",), "msg": error.msg}]) from None
+        raise _refuse_json(error) from None
+
+
+def _refuse_not_utf8(body: bytes) -> None:
+    try:
+        decode_json(body)
+    except json.JSONDecodeError as error:
+        raise _refuse_json(error) from None
+
+
+def _refuse_json(error: json.JSONDecodeError) -> RequestValidationError:
+    at = ("body", error.pos)
+    return RequestValidationError(
+        [{"type": "json_invalid", "loc": at, "msg": error.msg, "ctx": {"error": error.msg}}]
+    )
 
 
 def _find_sent(document: Any, item: ErrorDetails) -> Any:

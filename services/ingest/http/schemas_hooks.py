@@ -21,7 +21,7 @@ _SECRET = Field(
     max_length=_MOST_SECRET,
     pattern=r"^[!-~]+$",
     examples=["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"],
-    description="What callers prove to know: 16 to 500 printable ASCII characters. No answer shows it.",
+    description="What callers prove to know: 16 to 500 printable ASCII characters without spaces. No answer shows it.",
 )
 
 

@@ -16,8 +16,9 @@ _FEWEST_TEXTS: Final = 3  # store_id, status, observed_at
 _MOST_NAME: Final = 50  # shown characters of an unknown field
 _REASONS: Final[Mapping[str, str]] = {"missing": "field_missing", "extra_forbidden": "field_unknown"}
 _POLL: Final = TypeAdapter(Observation)
-_ELEMENT: Final = json.JSONDecoder()
-_PAIRS: Final = json.JSONDecoder(object_pairs_hook=list)
+# Only places and names are used of what these read. Python's int refuses thousands of digits.
+_ELEMENT: Final = json.JSONDecoder(parse_int=float)
+_PAIRS: Final = json.JSONDecoder(parse_int=float, object_pairs_hook=list)
 _SPACE: Final = re.compile(r"[ \t\n\r]*")
 
 

@@ -14,6 +14,8 @@ _SQL = queries("sealed")
 class WeekSealed(TableLocked):
     """Weeks of these polls are sealed. A worker opens them once they are wanted."""
 
+    setting = ""  # the database is there: its address is right
+
     def __init__(self, message: str, mondays: Sequence[datetime] = ()) -> None:
         super().__init__(message)
         self.mondays = mondays

@@ -67,8 +67,14 @@ class TestHead:
         with psycopg.connect(settings.database_url.get_secret_value(), autocommit=True) as conn:
             before = conn.execute(reports).fetchone()
             refused = api.head("/trigger_report")
-            assert refused.status_code == 405
+            assert (refused.status_code, refused.headers["allow"]) == (405, "GET, POST")
             assert conn.execute(reports).fetchone() == before
+
+
+def test_a_refused_method_names_all_that_the_path_has(api: TestClient) -> None:
+    refused = api.put("/trigger_report")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET, POST")
+    assert refused.json()["detail"] == "/trigger_report does not support PUT: use GET, POST"
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])

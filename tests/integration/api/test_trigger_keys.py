@@ -5,8 +5,11 @@ from datetime import timedelta
 
 import psycopg
 import pytest
+from fastapi import Request
 from fastapi.testclient import TestClient
 
+from shared.errors import BadHeader
+from shared.http.idempotency import refuse_unusable_key
 from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.in_process import problem
 from tests.integration.api.test_api import FLEET, NOW
@@ -39,9 +42,49 @@ def test_a_key_of_another_request_is_refused(api: TestClient, method: str) -> No
     problem(refused, 422, "idempotency_key_reused")
 
 
-@pytest.mark.parametrize("key", ["", " ", "k" * 256])
+@pytest.mark.parametrize("key", ["", " ", "k" * 256, "ü" * 256, "a\tb", "a\x7f", "a\x85b"])
 def test_a_key_that_names_no_request_is_refused_by_get_too(api: TestClient, key: str) -> None:
-    problem(api.get("/trigger_report", headers={"Idempotency-Key": key}), 400, "bad_header")
+    refused = api.get("/trigger_report", headers={b"Idempotency-Key": key.encode()})
+    problem(refused, 400, "bad_header")
+
+
+@pytest.mark.parametrize("key", [b"\xff", b"a\xfcb"])
+def test_a_key_is_utf8(key: bytes) -> None:
+    # The client of tests writes every header in UTF-8.
+    request = Request({"type": "http", "headers": [(b"idempotency-key", key)]})
+    with pytest.raises(BadHeader, match="the Idempotency-Key is not UTF-8"):
+        refuse_unusable_key(request)
+
+
+def test_a_key_has_characters_and_not_bytes(api: TestClient) -> None:
+    headers = {b"Idempotency-Key": ("ü" * 255).encode()}
+    first = api.post("/trigger_report", headers=headers)
+    assert first.status_code == 200
+    assert api.post("/v1/reports", headers=headers).json()["id"] == first.json()["report_id"]
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b'{"policy": "hold"}', "application/json"),
+        (b"null", ""),
+        (b"a,b", "text/csv"),
+        (b"\0" * 3_000_000, ""),
+    ],
+)
+def test_parameters_are_refused(api: TestClient, method: str, body: bytes, kind: str) -> None:
+    refused = api.request(method, "/trigger_report", content=body, headers={"Content-Type": kind})
+    problem(refused, 422, "invalid_request")
+    assert "POST /v1/reports" in refused.json()["detail"]
+    packed = api.request(method, "/trigger_report", content=body, headers={"Content-Encoding": "gzip"})
+    assert packed.status_code in {400, 422}
+    assert api.get("/v1/reports").json()["reports"] == []
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b" {\n} "])
+def test_no_parameters_are_none(api: TestClient, body: bytes) -> None:
+    assert api.post("/trigger_report", content=body).status_code == 200
 
 
 def test_many_at_once_make_one_report_also_after_the_data_have_changed(

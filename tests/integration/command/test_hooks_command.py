@@ -166,7 +166,9 @@ def test_a_file_that_no_call_would_bring_is_named(services: Services, tmp_path: 
         "two.json": "two.json is not JSON: Extra data",
         "deep.json": "deep.json is nested too deeply",
         "packed.json": "packed.json is not JSON",
+        "latin.json": "latin.json: the text is not UTF-8, because of the byte 0xfc at position 1",
     }
+    (tmp_path / "latin.json").write_bytes(b'"\xfc"')
     sample = write(tmp_path, "sample.json", {})
     for file, words in refused.items():
         path = str(tmp_path / file)
@@ -180,6 +182,46 @@ def test_a_file_that_no_call_would_bring_is_named(services: Services, tmp_path: 
     assert "packed.json is not JSON, but gzip: unpack it first" in packed
     too_long = run(services, "hooks", "test", "till", str(tmp_path / "long.json"), code=2)
     assert "long.json: the body is longer than the limit of 1,048,576 bytes: send a smaller one" in too_long
+
+
+def test_a_number_of_thousands_of_digits_is_tried_as_a_call_takes_it(
+    services: Services, tmp_path: Path
+) -> None:
+    mapping = {"store_id": "/n", "observed_at": "received", "status": "=active"}
+    document = write(tmp_path, "hook.json", {"mapping": mapping})
+    sample = tmp_path / "digits.json"
+    sample.write_text(f'{{"n": {"9" * 5000}}}')
+    tried = run(services, "hooks", "test", "h", str(sample), "--mapping", document, code=1)
+    assert "rejected as" in tried
+    refused = run(services, "hooks", "put", "h", str(sample), code=2)
+    assert f"digits.json: the number {'9' * 60}… is too large\n" in refused
+
+
+@pytest.mark.parametrize(
+    ("header", "words"),
+    [
+        ("Content-Encoding: gzip", "error: the body is not valid gzip"),
+        ("Content-Encoding: br", "error: unsupported Content-Encoding 'br'"),
+        ("Content-Type: text/plain", "error: the body is not declared as JSON"),
+    ],
+)
+def test_what_no_call_would_take_is_wrong_use(
+    services: Services, tmp_path: Path, header: str, words: str
+) -> None:
+    document = write(
+        tmp_path, "hook.json", {"mapping": {"store_id": "/s", "observed_at": "received", "status": "/x"}}
+    )
+    sample = write(tmp_path, "a.json", {})
+    refused = run(services, "hooks", "test", "h", sample, "--mapping", document, "--header", header, code=2)
+    assert refused.startswith(words)
+
+
+def test_of_many_rejected_items_the_first_are_shown(services: Services, tmp_path: Path) -> None:
+    mapping = {"store_id": "/s", "observed_at": "received", "status": "/x", "each": ""}
+    document = write(tmp_path, "hook.json", {"mapping": mapping})
+    sample = write(tmp_path, "many.json", [{}] * 1025)
+    tried = run(services, "hooks", "test", "h", sample, "--mapping", document, code=1).splitlines()
+    assert (len(tried), tried[-1]) == (21, "and 1,005 more: --json shows all rejected items")
 
 
 def test_a_dry_run_says_what_becomes_of_the_secret(services: Services, tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ from services.worker.inputs import InputCache
 from shared import failpoints
 from shared.clock import to_us
 from shared.db.connect import connect, make_pool
+from shared.explain import explain
 from shared.queue import make_broker
 from shared.sealed import jobs
 from shared.settings import Settings
@@ -207,8 +208,9 @@ def test_a_dry_run_asks_for_the_week(
     seal(worker)
     file = tmp_path / "late.csv"
     file.write_text(f"store_id,status,timestamp_utc\nstore-0,active,{LATE:%FT%TZ}\n")
-    with pytest.raises(WeekSealed, match="repeat the dry run"):
+    with pytest.raises(WeekSealed, match="repeat the dry run") as refused:
         plan_paths(database_url, [str(file)])
+    assert explain(refused.value).endswith("repeat the dry run then")
     open_wanted(worker)
     assert sealed_weeks(worker) == [NEW]
     (plan,) = plan_paths(database_url, [str(file)])
