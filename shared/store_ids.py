@@ -25,6 +25,8 @@ _NO_VALUE: Final = r"""
         | \((?:blank|leer|vide|en\ blanco|em\ branco|vuoto|vazio|leeg|puste|tom|tyhjä|boş|пусто|空白)\)
         | \#[¡¿]?[^\s!?#]{1,12}[!?] | \#(?:n/a|nv|n/d|i/t|nb|yok|brak|н/д) | \#{2,}
 """
+# Not ids and not names. A label may have such a value.
+_NONE: Final = r"none | <none> | n/a | n\.a\."
 _MONTHS: Final = (
     "jan|feb|fev|mar|mär|mrz|mrt|apr|abr|avr|mai|may|mag|maj|mei|maio|jun|juin|giu|jul|juil|lug|aug|ago|août|sep|set|okt|oct|"
     "ott|out|nov|dez|dec|déc|dic|janv|févr|ene|gen|oca|şub|nis|haz|tem|ağu|eyl|eki|kas|ara"
@@ -35,7 +37,7 @@ _ODD = re.compile(
     rf"""(?=.{{1,32}}$)(?:
         [+-]?(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)e[+-]?[0-9]{{1,4}}
         | [+-]?[0-9]+[.,]0{{1,6}}
-        | {_NO_VALUE} | none | <none> | n/a | n\.a\.
+        | {_NO_VALUE} | {_NONE}
         | [0-9]{{1,3}}(?:,[0-9]{{3}})+ | [0-9]{{1,3}}(?:['\u2019][0-9]{{3}})+ | '[0-9]+
         | [0-9]{{1,2}}(?:\.\ ?|-|/)(?:{_MONTHS})\.?
         | (?:19|20)[0-9]{{2}}-[01][0-9]-[0-3][0-9](?:\ [0-9:.]+)? | [0-9]{{1,2}}[./][0-9]{{1,2}}[./](?:19|20)[0-9]{{2}}
@@ -46,6 +48,7 @@ _ODD = re.compile(
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
 _MISSING = re.compile(_NO_VALUE, re.IGNORECASE | re.VERBOSE)
+_MISSING_NAME = re.compile(rf"{_NO_VALUE} | {_NONE} | [-\u2013\u2014]{{1,3}}", re.IGNORECASE | re.VERBOSE)
 
 MARKED_AS_TEXT: Final = "='\""  # how ids begin that were marked as text: ="00123", '7', and "7" within quotes
 
@@ -107,8 +110,13 @@ def is_odd_id(store_id: str) -> bool:
 
 
 def is_missing_value(text: str) -> bool:
-    """Return whether a name or a label is what a spreadsheet or a program writes if there is none: #N/A, NULL."""
+    """Return whether a label is what a spreadsheet or a program writes if there is none: #N/A, NULL."""
     return _MISSING.fullmatch(text) is not None
+
+
+def is_missing_name(text: str) -> bool:
+    """Return whether a name is what people or programs write if there is none: None and N/A, as for ids, and dashes too."""
+    return _MISSING_NAME.fullmatch(text) is not None
 
 
 def require_store_id(text: str, *, allow_odd: bool) -> str:

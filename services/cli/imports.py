@@ -58,7 +58,7 @@ def show(import_id: ImportId, *, as_json: Json = False) -> None:
 
 @app.command()
 def cancel(import_id: ImportId) -> None:
-    """Cancel an import that has not ended. Rows that are already committed stay."""
+    """Cancel an import that has not ended, or that could resume after a fault or Ctrl-C. Committed rows stay."""
     with api_client() as client:
         found = client.cancel_import(import_id)
     note(f"import {found.id} is {found.state}")

@@ -141,8 +141,8 @@ def _describe_stop(results: Sequence[ImportResult]) -> str:
     loaded = sum(result.state == "succeeded" for result in results)
     complete = "No file is" if not loaded else "1 file is" if loaded == 1 else f"{loaded} files are"
     return (
-        f"stopped. {complete} loaded completely. The chunks of polls that were committed stay; run the same command again"
-        " to load the rest."
+        f"stopped. {complete} loaded completely. Of the others, only chunks of polls that were committed take effect; run"
+        " the same command again to load the rest."
     )
 
 
@@ -154,7 +154,7 @@ def _watch_path(path: str, settings: Settings, reading: Reading) -> None:
 
     def stop_after_chunk(_: LoadProgress) -> None:
         if stop.is_set():
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("the watch was stopped; it goes on when it starts again")
 
     options = LoadOptions(Limits.from_settings(settings), reading, stop_after_chunk)
 

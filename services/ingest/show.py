@@ -14,7 +14,7 @@ from services.ingest.import_result import NAMED_CULPRITS, ImportResult
 from services.ingest.quality_warnings import HOURS_FIGURES, list_findings, list_warnings
 from services.ingest.show_plan import escape_unprintable, list_plans, name_files
 from shared.row_reasons import ROW_REASONS, by_frequency
-from shared.texts import count_of, first_of
+from shared.texts import count_of, first_of, quoted
 
 _SHOWN_BYTES = 80  # of a rejected line
 _SHOWN_NAMES = 5
@@ -76,7 +76,7 @@ def describe_quality(reports: Sequence[Mapping[str, Any]]) -> list[tuple[str, st
         found |= {**report, **sums}
     lines = []
     if labels := dict.fromkeys(label for report in reports for label in report.get("labels", ())):
-        lines.append(("labels", f"{', '.join(labels)} (columns that a store directory has beside its own)"))
+        lines.append(("labels", f"{', '.join(labels)} (columns that became labels)"))
     if rejects:
         lines.append(
             ("rejected", ", ".join(f"{count:,} {reason}" for reason, count in by_frequency(rejects)))
@@ -170,7 +170,7 @@ def _list_remarks(result: ImportResult) -> Iterator[str]:
         raw = reject.raw[:_SHOWN_BYTES].decode("utf-8", "backslashreplace")
         # A service of a later release may have more reasons.
         meaning = ROW_REASONS.get(reject.reason, "see the reference of reasons")
-        yield escape(f"{source} line {reject.line}: {reject.reason}: {meaning}: {raw!r}")
+        yield escape(f"{source} line {reject.line}: {reject.reason}: {meaning}: {quoted(raw)}")
     if result.rejected > len(result.first_rejects):
         more = result.rejected - len(result.first_rejects)
         where = f": `uptill rejects {result.id}` shows all" if result.id else ""

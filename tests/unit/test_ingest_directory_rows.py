@@ -15,7 +15,15 @@ def test_no_value_is_rejected(text: str) -> None:
     assert [(one.line, one.reason) for one in rejects] == [(2, "name"), (3, "label")]
 
 
-@pytest.mark.parametrize("text", ["#1 Coffee", "Null & Co", "None", "n/a", "Nanny's", "A&B", "Café"])
+@pytest.mark.parametrize("text", ["None", "<none>", "n/a", "N/A", "n.a.", "-", "--", "\u2013"])
+def test_a_word_for_none_is_a_label_but_not_a_name(text: str) -> None:
+    layout, chunks = open_table(iter([f"store_id,name,region\nA1,{text},north\nA2,Main,{text}\n".encode()]))
+    (chunk,) = chunks
+    rejects = parse_local_hours(chunk, layout).rejects
+    assert [(one.line, one.reason) for one in rejects] == [(2, "name")]
+
+
+@pytest.mark.parametrize("text", ["#1 Coffee", "Null & Co", "None of the Above", "Nanny's", "A&B", "Café"])
 def test_other_words_are_values(text: str) -> None:
     layout, chunks = open_table(iter([f"store_id,name,region\nA1,{text},{text}\n".encode()]))
     (chunk,) = chunks

@@ -10,7 +10,7 @@ ZONES = "store_id,timezone_str"
 LAST_LINES = (
     "Sum|Summe|Gesamt|Gesamtergebnis|Totale|Total général|Suma total|Totaal|Yhteensä|Razem|Celkem|Toplam|Итого|合計|Count|Anzahl"
     "|Total 3|Total (3)|Total rows: 3|Total stores 3|Summe 3|3 stores|3 rows|(3 rows)|3 Zeilen|3 magasins|3 строки|End of report"
-    "|--- End of report ---|Ende des Berichts|Fin du rapport|Page 1 of 1|Exported on 2024-10-14|---|====="
+    "|합계|총계 3|إجمالي|المجموع|المجموع الكلي|סה״כ|Subtotal North|--- End of report ---|Ende des Berichts|Fin du rapport|Page 1 of 1|Exported on 2024-10-14|---|====="
 )
 
 
@@ -45,6 +45,25 @@ def test_the_last_lines_of_an_export_are_not_stores(header: str, row: str, besid
 )
 def test_a_store_may_be_called_like_a_total(rows: tuple[str, ...]) -> None:
     assert parse("store_id,opened_at,closed_at", *rows).rejects == []
+
+
+HOURS = "store_id,day_of_week,start_time_local,end_time_local"
+
+
+@pytest.mark.parametrize(
+    "footer", ["합계,3,,", "المجموع,,,", "Subtotal North,3,,", "End of report,,,", "Page 1 of 3", "Count,,,"]
+)
+def test_a_footer_in_the_middle_is_not_a_store(footer: str) -> None:
+    parsed = parse(HOURS, "a,0,09:00,17:00", footer, "b,0,09:00,17:00")
+    assert [(one.line, one.reason) for one in parsed.rejects] == [(3, "summary_row")]
+    assert (len(parsed.valid["line"]), parsed.held) == (2, [])
+
+
+@pytest.mark.parametrize("row", ["Count,,,", "Total 7,,,", "Count,9,09:00,17:00", "Page,,,"])
+def test_a_store_with_an_incomplete_row_in_the_middle_is_one(row: str) -> None:
+    parsed = parse(HOURS, f"{row.partition(',')[0]},0,09:00,17:00", row, "b,0,09:00,17:00")
+    assert [(one.line, one.reason) for one in parsed.rejects] == [(3, "day")]
+    assert len(parsed.held) == 1
 
 
 def parse(*lines: str) -> ParsedLocalHours:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.ingest.parse.chunks import read_layout
 from tests.unit.test_ingest_other_columns import HOURS, POLLS, SPECIAL, refuse
 
 OPENINGS = """
@@ -9,11 +10,11 @@ OPENINGS = """
     öffnet2, schließt 2, von2, nachmittags bis, 2e ouverture, heure de fermeture 2, segunda apertura, abre2, cierre 2,
     segunda abertura, seconda apertura, apre 2, tweede opening, öppnar 2, åbner2, lukker 2, åpner 2, avataan 2, otwarcie 2,
     druhé otevření, otvaranje 2, deschidere 2, ikinci a\u00e7\u0131l\u0131\u015f, második nyitás, второе открытие, δεύτερο άνοιγμα,
-    opening_hours, Öffnungszeiten, horaires, orario, 営業時間"""
+    from, to, desde, hasta, od, tot, opening_hours, Öffnungszeiten, horaires, orario, 営業時間"""
 BREAKS = """
-    midday_close, noon, Mittag, midi, pausa, pranzo, almoço, mediodía, frokost, lounas, przerwa, polední, mola, перерыв,
+    gap_start, gap_end, midday_close, noon, Mittag, midi, pausa, pranzo, almoço, mediodía, frokost, lounas, przerwa, polední, mola, перерыв,
     διάλειμμα, 休憩"""
-DAYS = "open_days, days, Öffnungstage, jours d'ouverture, días, giorni di apertura, dagen, дни"
+DAYS = "open_sunday, Sunday, Sat open, Sonntag, open_days, days, Öffnungstage, jours d'ouverture, días, giorni di apertura, dagen, дни"
 NIGHTS = """
     closes_next_day, next day, overnight, past_midnight, closes_after_midnight, nächster Tag, Folgetag, lendemain,
     día siguiente, giorno dopo, dia seguinte, volgende dag, næste dag, следующий день, 翌日"""
@@ -77,3 +78,27 @@ def test_rows_that_hold_in_some_weeks_only(name: str) -> None:
 def test_a_zone(name: str) -> None:
     assert "write zones in a file of their own" in refuse(f"{HOURS},{name}")
     assert "call it timezone" in refuse(f"store_id,name,{name}")
+
+
+@pytest.mark.parametrize("name", ["type", "Day Type", "row_type", "Typ"])
+def test_a_column_that_may_tell_open_rows_from_closed_ones(name: str) -> None:
+    for header in (HOURS, SPECIAL):
+        assert "may say which rows are closed" in refuse(f"{header},{name}")
+
+
+@pytest.mark.parametrize("header", ["store_id,name,type", f"{HOURS},store_type", f"{HOURS},date_of_entry"])
+def test_a_type_of_something_else(header: str) -> None:
+    layout = read_layout(iter([f"{header}\n".encode()]))
+    assert (*layout.labels, *layout.unread) == (header.rpartition(",")[2],)
+
+
+@pytest.mark.parametrize("name", ["gültig ab", "valid_from", "start_date"])
+def test_the_first_date_is_renamed_where_that_helps(name: str) -> None:
+    assert refuse(f"{HOURS},{name}").endswith("rename it to effective_from, otherwise remove it")
+    for header in (f"{HOURS},effective_from,{name}", f"{HOURS},season"):
+        assert refuse(header).endswith("so write a row for each change of hours, and remove the column")
+
+
+@pytest.mark.parametrize("name", ["open_sunday", "monday", "Sonntag geöffnet", "from", "gap_start"])
+def test_a_label_of_a_day(name: str) -> None:
+    assert "store_" in refuse(f"store_id,name,{name}")

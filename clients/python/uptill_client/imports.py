@@ -122,7 +122,7 @@ class ImportCalls(IngestCalls):
         return follow_job(lambda: self.get_import(import_id), _LOOK_EVERY_S)
 
     def cancel_import(self, import_id: str) -> ImportStatus:
-        """Cancel an import that has not ended. Committed rows stay."""
+        """Cancel an import that has not ended, or that could resume after a fault. Committed rows stay."""
         return self._ingest.call(ImportStatus, "DELETE", f"/v1/imports/{encode_segment(import_id)}")
 
     def imports(self) -> Iterator[ImportStatus]:

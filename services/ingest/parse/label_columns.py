@@ -21,7 +21,7 @@ _MEANINGS: Final[Mapping[Role, str]] = {
     **dict.fromkeys(("closed", "state"), "says whether a store is open"),
     "break": "looks like a break",
     "time": "looks like a time of opening",
-    "dates": "limits the dates of its row",
+    **dict.fromkeys(("since", "dates"), "limits the dates of its row"),
     **dict.fromkeys(("hours", "span", "night", "days"), _OPENING),
 }
 

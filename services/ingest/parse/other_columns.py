@@ -15,6 +15,10 @@ _BY_ANOTHER_NAME: Final = (
     "and would only be a label: write the dates of a store's life in opened_at and closed_at, and its opening hours in a"
     " file of hours, or keep it as a label by another name, for example "
 )
+_FIRST_DATE: Final = (
+    "is not read: if hours hold every week from this date until the store's next one, rename it to effective_from,"
+    " otherwise remove it"
+)
 _OWN_ROWS: Final = "write each opening in a row of its own"
 _ANOTHER: Final = (
     f"looks like another opening of the same day, or says whether the store is open, and is not read: {_OWN_ROWS}, none for a"
@@ -31,15 +35,16 @@ _OF_HOURS: Final[Mapping[Role, str]] = {
     "state": "says whether a store is open or a row counts, and is not read: {closed}, and leave out rows that do not count",
     "counts": "says which rows count, and is not read: leave out rows that do not count",
     "half": "says AM or PM, and is not read: write it into the times, such as 9:00 PM",
-    "dates": "limits the dates of its row, and is not read: {dates}",
+    **dict.fromkeys(("since", "dates"), "limits the dates of its row, and is not read: {dates}"),
+    "type": "may say which rows are closed or do not count, and is not read: {closed}, and leave out rows that do not count",
     "weeks": "limits the weeks of its row or repeats it, and is not read: {dates}",
     "zone": "looks like a time zone, and is not read: times are local to the store, so write zones in a file of their own",
 }
 _WORDS: Final[Mapping[Kind, Mapping[str, str]]] = {
     "hours": {
         "closed": "leave out the rows of closed days",
-        "dates": "hours hold every week from effective_from until the store's next such date, so call the first date"
-        " effective_from",
+        "dates": "hours hold every week from effective_from until the store's next such date, so write a row for each change"
+        " of hours",
     },
     "special_hours": {
         "closed": "leave both times of a closed date empty",
@@ -54,7 +59,7 @@ _ADVICE: Final[Mapping[Kind, Mapping[Role, str]]] = {
         "holiday": "says which rows are for holidays, and is not read: write these as special hours, with their dates",
     },
     "special_hours": _OF_HOURS,
-    "timezones": {"dates": _OF_HOURS["dates"]},
+    "timezones": {"since": _OF_HOURS["since"], "dates": _OF_HOURS["dates"]},
     "polls": {"half": _OF_HOURS["half"]},
 }
 
@@ -62,6 +67,8 @@ _ADVICE: Final[Mapping[Kind, Mapping[Role, str]]] = {
 def refuse_telling_columns(layout: Layout) -> None:
     """Raise `BadInputFile` (`header`) for a column that cannot be ignored without changing what the rows mean."""
     for name in layout.unread:
+        if layout.kind == "hours" and not layout.optional and find_role(name) == "since":
+            raise BadInputFile("header", f"the column {quoted(name)} {_FIRST_DATE}")
         if advice := _find_advice(name, layout.kind):
             raise BadInputFile("header", f"the column {quoted(name)} {advice}, and remove the column")
     for name in layout.labels:

@@ -1,15 +1,18 @@
 """Finds totals below a table, as database tools and spreadsheets write them: `Total,2` or `(7 rows)` are not stores.
 
 Some words are never stores. Others, such as `Total 7`, count only in the last lines of a chunk, if nothing but numbers
-stands beside them, and if no other id differs from them in its number alone.
+stands beside them, and if no other id differs from them in its number alone. Rows that are rejected anyway, and have
+nothing beside such words, are footers in the middle of joined files.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
+
+import numpy as np
 
 from services.ingest.parse.kinds import Kind
 from services.ingest.parse.rows import Rows
@@ -33,12 +36,7 @@ def mark_summaries(rows: Rows, faults: dict[int, str], *, allow_odd_ids: bool) -
     if rows.layout.kind in _TAKE_ANY_WORDS:
         found = rows.ids.str.strip_chars().str.contains(f"(?i)^(?:{ALWAYS})$")
         faults |= dict.fromkeys(found.arg_true().to_list(), SUMMARY_ROW)
-    for place, reject in enumerate(rows.rejects):
-        if _is_always(_first_field(reject.raw, rows)):
-            _mark(rows, faults, ~place)
-    for row in faults:
-        if _is_always(_first_field(rows.read_line(row), rows)):
-            _mark(rows, faults, row)
+    _mark_footers(rows, faults)
     for place, line in islice(_read_backwards(rows, faults), _MOST_LINES):
         if _is_always(_first_field(line, rows)):
             continue
@@ -52,6 +50,28 @@ def _mark(rows: Rows, faults: dict[int, str], place: int) -> None:
         faults[place] = SUMMARY_ROW
     else:
         rows.rejects[~place] = replace(rows.rejects[~place], reason=SUMMARY_ROW)
+
+
+def _mark_footers(rows: Rows, faults: dict[int, str]) -> None:
+    """Mark rejected rows that are totals or footers wherever they stand: `End of report,,`, but not a row of a store `Count`."""
+    rejected = ((~place, one.raw, one.reason) for place, one in enumerate(rows.rejects))
+    footers: dict[int, str] = {}
+    for place, line, reason in chain(rejected, ((row, rows.read_line(row), "") for row in [*faults])):
+        first = _first_field(line, rows)
+        if _is_always(first):
+            _mark(rows, faults, place)
+        elif _is_footer_word(first) and reason != "quoting" and _stands_alone(line, rows):
+            footers[place] = first
+    if footers:
+        sound = rows.ids.gather(np.setdiff1d(np.arange(len(rows.lines)), [*faults])).unique()
+        stores = {store_id.strip(_EDGES) for store_id in sound} & {*footers.values()}
+        for place, first in footers.items():
+            if first not in stores:
+                _mark(rows, faults, place)
+
+
+def _stands_alone(line: bytes, rows: Rows) -> bool:
+    return not any(map(_clean, line.split(rows.layout.separator.encode())[1:]))
 
 
 def _is_below_table(line: bytes, rows: Rows) -> bool:
@@ -84,6 +104,12 @@ def _read_backwards(rows: Rows, faults: Mapping[int, str]) -> Iterator[tuple[int
 @lru_cache(_REMEMBERED)
 def _is_always(text: str) -> bool:
     return _ALWAYS.fullmatch(text) is not None
+
+
+@lru_cache(_REMEMBERED)
+def _is_footer_word(text: str) -> bool:
+    match = _BELOW_TABLE.fullmatch(text)
+    return match is not None and match["word"] in (None, text)
 
 
 def _first_field(line: bytes, rows: Rows) -> str:

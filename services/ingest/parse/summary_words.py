@@ -8,7 +8,9 @@ _TOTALS: Final = """
     total[ ]g[eé]n[eé]ral|sous-total|totale(?:[ ]complessivo)?|subtotale|suma[ ]total|total[ ]geral|
     (?:eind|sub)totaal|totaal|totalsumma|totalt|summa|hovedtotal|i[ ]alt|yhteens[aä]|suma[ ]ko[nń]cowa|celkem|
     celkov[yý][ ]sou[cč]et|ukupno|total[ ]general|(?:genel|ara)[ ]toplam|toplam|[oö]sszesen|v[eé]g[oö]sszeg|итого|всего|
-    общий[ ]итог|σύνολο|合計|小計|総計|合计|总计|小计|總計
+    общий[ ]итог|σύνολο|合計|小計|総計|合计|总计|小计|總計|
+    합계|총계|소계|총합계|누계|(?:ال)?[إا]جمالي|(?:ال)?مجموع(?:[ ](?:الكلي|الفرعي|العام))?|(?:ال)?[إا]جمالي[ ](?:الكلي|العام)|
+    סה["״']?כ|סך[ ]הכל
 """
 # A store may be called so: they count only where a total stands.
 _MAYBE: Final = """
@@ -17,6 +19,8 @@ _MAYBE: Final = """
     pr[uů]m[eě]r|sou[cč]et|broj|prosjek|zbroj|num[aă]r|medie|sum[aă]|adet|ortalama|say[i\u0131]|[aá]tlag|darab|
     количество|среднее|сумма|πλήθος|μέσος[ ]όρος|άθροισμα|平均|件数|计数|平均值
 """
+# They stand before what they are of: `Subtotal North`.
+_PARTIAL: Final = "sub[ ]?-?totals?|zwischensummen?|sous-total|subtotale|subtotaal|小計|小计|소계"
 _NOUNS: Final = """
     rows?|records?|lines?|entries|entry|items?|results?|stores?|shops?|locations?|branch(?:es)?|sites?|
     zeilen?|datens[aä]tze?|eintr[aä]ge?|filialen?|gesch[aä]fte?|standorte?|lignes?|enregistrements?|magasins?|filas?|
@@ -50,6 +54,7 @@ def _join(text: str) -> str:
 ALWAYS: Final = "|".join(
     (
         f"(?:{_join(_TOTALS)})(?: ?[:=].*)?",
+        f"(?:{_join(_PARTIAL)}) .{{1,60}}",
         f"(?:{_join(_TOTALS)}|{_join(_MAYBE)})(?: [^:=0-9]{{1,30}})? ?[:=] ?{_NUMBER}",
         r"(?:average|count|records|rows|sum) ?[:=].*",
         r"[(]?[0-9.,]+ (?:records?|rows?)\b.*",

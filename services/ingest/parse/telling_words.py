@@ -15,9 +15,10 @@ def fold_letters(name: str) -> str:
 
 
 # closed: a day off, or open around the clock. part: a part of the day. night: an opening that ends on the next day.
-# span: hours, which may be a duration. counts: whether a row is valid. half: AM or PM. link: words that say nothing by themselves.
+# span: hours, which may be a duration. counts: whether a row is valid. half: AM or PM. since: the first of some dates.
+# type: of a row, by these names only. link: words that say nothing by themselves.
 Role = Literal[
-    "closed", "break", "time", "hours", "span", "part", "night", "days", "half", "state", "counts", "holiday", "dates", "weeks", "zone", "link"
+    "closed", "break", "time", "hours", "span", "part", "night", "days", "half", "state", "counts", "holiday", "since", "dates", "weeks", "type", "zone", "link"
 ]  # fmt: skip
 
 _WORDS: Final[dict[Role, str]] = {
@@ -26,13 +27,13 @@ _WORDS: Final[dict[Role, str]] = {
         fermees cerrado cerrada cerrados cerradas fechado fechada fechados fechadas encerrado encerrada chiuso chiusa chiusi
         chiuse gesloten sluitingsdag sluitingsdagen stangt stangd lukket lukkedage stengt suljettu chiusura chiusure""",
     "break": """
-        break breaks lunch lunchbreak lunchtime midday noon siesta mittag mittags mittagspause mittagsruhe mittagszeit pause
+        break breaks gap gaps lunch lunchbreak lunchtime midday noon siesta mittag mittags mittagspause mittagsruhe mittagszeit pause
         pausen midi dejeuner pausa pausas descanso almuerzo mediodia pranzo mezzogiorno intervallo almoco intervalo pauze
         lunchpauze middagpauze frokost frokostpause lunsj lunsjpause lounas lounastauko tauko przerwa prestavka poledni pauza
         odmor stanka pranz ogle molasi mola szunet ebedszunet перерыв обед διαλειμμα 休憩 昼休み 午休""",
     "time": """
-        open opens opening openings close closes closing closings reopen reopens reopening start starts end ends von bis
-        offnung offnungen offnet offnungszeit schliesst schliessung schliesszeit geoffnet ouverture ouvertures ouvre
+        open opens opening openings close closes closing closings reopen reopens reopening start starts end ends from to von bis
+        desde hasta fran fra til od tot        offnung offnungen offnet offnungszeit schliesst schliessung schliesszeit geoffnet ouverture ouvertures ouvre
         fermeture fermetures apertura aperturas aperture abre abertura aberturas cierre cierres cierra fechamento
         encerramento apre chiude openingstijd sluiting sluitingstijd oppnar stanger abner lukker apner
         stenger avataan aukeaa suljetaan otwarcie zamkniecie otevreni zavreni otvaranje zatvaranje deschidere inchidere acilis
@@ -53,22 +54,27 @@ _WORDS: Final[dict[Role, str]] = {
         kovetkezonap следующийдень επομενημερα 翌日 次日""",
     "days": """
         days workdays weekdays tage werktage wochentage offnungstage jours dias giorni dagen dage dager dagar paivat dni dny
-        dani zile gunler napok дни ημερες openingsdagen""",
+        dani zile gunler napok дни ημερες openingsdagen monday tuesday wednesday thursday friday saturday sunday mon tue tues
+        wed thu thur thurs fri sat sun montag dienstag mittwoch donnerstag freitag samstag sonnabend sonntag lundi mardi
+        mercredi jeudi vendredi samedi dimanche lunes martes miercoles jueves viernes sabado domingo lunedi martedi mercoledi
+        giovedi venerdi sabato domenica maandag dinsdag woensdag donderdag vrijdag zaterdag zondag""",
     "state": "status zustand statut estado stato stav durum allapot tila статус κατασταση",
     "counts": """
         active isactive inactive isinactive enabled isenabled disabled isdisabled deleted isdeleted removed cancelled canceled
         valid isvalid aktiv inaktiv geloscht gultig actif inactif supprime valide activo inactivo eliminado valido attivo
         eliminato ativo excluido actief verwijderd slettet aktywny""",
+    "type": "type rowtype daytype hourtype hourstype openingtype entrytype recordtype typ tipo",
     "half": "ampm meridiem meridian meridiano vormittagnachmittag",
     "holiday": """
         bankholiday feiertag feiertage feriado feriados festivo festivos festivi holiday holidays isholiday jourferie
         joursferies publicholiday publicholidays""",
+    "since": """
+        datefrom effectivedate fromdate gultigab gultigvon startdate validfrom startdatum valablede valabledu datedebut
+        datededebut validodesde vigentedesde fechainicio validodal datainizio datainicio geldigvan geldigvanaf""",
     "dates": """
-        datefrom dateto effectivedate effectiveto effectiveuntil enddate expires fromdate gultigab gultigbis gultigvon
-        startdate todate until validfrom validto validuntil validfor gultigkeit startdatum enddatum valablede valabledu
-        valableau valablejusquau datedebut datefin datededebut datedefin validodesde validohasta validoate vigentedesde
-        vigentehasta fechainicio fechafin validodal validoal validofino datainizio datafine datainicio datafim geldigvan
-        geldigvanaf geldigtot season saison temporada stagione estacao""",
+        dateto effectiveto effectiveuntil enddate expires gultigbis todate until validto validuntil validfor gultigkeit
+        enddatum valableau valablejusquau datefin datedefin validohasta validoate vigentehasta fechafin validoal validofino datafine
+        datafim geldigtot season saison temporada stagione estacao""",
     "weeks": """
         week weeks evenweeks oddweeks kalenderwoche kw woche wochen semaine semaines semana semanas settimana settimane month
         months monat monate mois mes meses mese mesi biweekly fortnightly recurring recurrence rrule yearly annual everyyear

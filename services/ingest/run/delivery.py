@@ -6,6 +6,7 @@ Across deliveries the later one replaces.
 """
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 from uuid import UUID
@@ -23,9 +24,26 @@ Part = tuple[ResolvedSource, T, UUID | None]
 
 
 def load_parts(parts: Sequence[Part[T]], load: LoadSource) -> Iterator[tuple[T, ImportResult]]:
-    """Load all parts in load order. Yield what each belongs to, and its result."""
+    """Load all parts in load order. Yield what each belongs to, and its result.
+
+    If the delivery ends early, no import keeps the state `running`: those with staged rows can resume.
+    """
     ordered = sorted(parts, key=lambda part: part[0].load_order)
     staged: dict[int, ImportResult] = {}
+    try:
+        yield from _stage_and_apply(ordered, load, staged)
+    except BaseException as end:
+        with suppress(Exception):  # the first error matters more
+            for place, result in staged.items():
+                if result.state == "running":
+                    load(ordered[place][0], result.id, Step(ended_by=end))
+        raise
+
+
+def _stage_and_apply(
+    ordered: Sequence[Part[T]], load: LoadSource, staged: dict[int, ImportResult]
+) -> Iterator[tuple[T, ImportResult]]:
+    """Stage the parts that wait for others, then let all take effect. `staged` has the results so far."""
     unloaded: list[str] = []
     for place, step in plan_staging([source for source, _, _ in ordered], new_id()):
         source, _, import_id = ordered[place]
@@ -39,7 +57,7 @@ def load_parts(parts: Sequence[Part[T]], load: LoadSource) -> Iterator[tuple[T, 
             applied = load(source, result.id, Step(held_by=unloaded))
             if result.id not in refused:
                 unloaded += _name_unloaded(source, applied)
-            result = replace(applied, resumed_at_byte=result.resumed_at_byte)
+            result = staged[place] = replace(applied, resumed_at_byte=result.resumed_at_byte)
         yield owner, result
 
 

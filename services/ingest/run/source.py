@@ -28,6 +28,7 @@ from shared.db.connect import connect
 from shared.errors import BadInputFile, ImportCanceled, UptillError
 from shared.texts import first_of
 
+STOPPED = "stopped with Ctrl-C; run the same command again to go on"
 STATEMENT_TIMEOUT_S = 900.0  # one statement indexes a week of 160 million polls
 
 
@@ -132,6 +133,18 @@ def _refuse_unclear(ledger: ImportLedger, refusal: DaysUnclear, step: Step) -> N
         _record_refusal(ledger, DeliveryIncomplete(list(refusal.imports.values())))
 
 
+def _record_fault(ledger: ImportLedger, fault: BaseException) -> None:
+    """Close and release an import that may resume."""
+    if isinstance(fault, (KeyboardInterrupt, GeneratorExit)):
+        message = str(fault) or STOPPED
+    else:
+        message = str(fault) if isinstance(fault, UptillError) else type(fault).__name__
+    try:
+        ledger.finish("failed", error={"reason": FAULT, "message": message})
+    finally:
+        ledger.release()
+
+
 def _hold(missing: Sequence[str]) -> None:
     """Raise `DeliveryIncomplete`."""
     raise DeliveryIncomplete(missing)
@@ -146,6 +159,9 @@ def run_import(
     lifeline: Lifeline | None = None,
 ) -> ImportResult:
     """Load under an import that this session holds. Raise `PrefixDiffers` before anything is done."""
+    if step.ended_by:
+        _record_fault(ledger, step.ended_by)
+        return read_import_result(ledger, source.name)
     if step.delivery_id:
         ledger.join_delivery(step.delivery_id)
     resumed_at_byte = ledger.checkpoint.end_byte if ledger.checkpoint else 0
@@ -170,11 +186,9 @@ def run_import(
         except PrefixDiffers:
             raise
         except BaseException as fault:
-            message = str(fault) if isinstance(fault, UptillError) else type(fault).__name__
             # The fault itself matters more than an error while it is recorded.
             with suppress(psycopg.Error):
-                ledger.finish("failed", error={"reason": FAULT, "message": message})
-            ledger.release()
+                _record_fault(ledger, fault)
             raise
         result = line.run_until_done(lambda: read_import_result(ledger, source.name, resumed_at_byte))
         ledger.release()

@@ -11,13 +11,15 @@ class Step:
 
     `stage_only`: the rows wait for the rest of the delivery. `delivery_id`: they take effect together with those of other
     files. `is_last`: all other files of the same delivery and kind are staged. `held_by`: these files of the delivery
-    were not loaded, so the staged rows do not take effect.
+    were not loaded, so the staged rows do not take effect. `ended_by`: the delivery ended before the staged rows took
+    effect; they wait until the import resumes.
     """
 
     stage_only: bool = False
     delivery_id: UUID | None = None
     is_last: bool = False
     held_by: Sequence[str] = ()
+    ended_by: BaseException | None = None
 
 
 LOAD = Step()

@@ -9,7 +9,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from services.ingest.run import Limits, LoadOptions, ingest_paths, load_source, plan_paths
+from services.ingest.run import (
+    Limits,
+    LoadOptions,
+    LoadProgress,
+    ingest_paths,
+    load_source,
+    plan_paths,
+)
 from services.ingest.watch import Watcher
 from shared.settings import Settings
 from tests.integration.ingest.command import run_ingest
@@ -304,3 +311,29 @@ def test_what_an_interrupted_delivery_staged_does_not_join_another(database_url:
     with psycopg.connect(database_url) as conn:
         opens = conn.execute("select distinct opens from business_hours").fetchall()
     assert opens == [(8 * 3600,)]
+
+
+@pytest.mark.parametrize("stops_at", ["pm.csv", "taking effect"])
+def test_a_delivery_stopped_with_ctrl_c_leaves_no_import_running(
+    database_url: str, tmp_path: Path, stops_at: str
+) -> None:
+    """Those whose rows wait and the one at work end with the same words, and the same command resumes both."""
+    am, pm = tmp_path / "am.csv", tmp_path / "pm.csv"
+    am.write_text(AM)
+    pm.write_text(PM)
+
+    def press_ctrl_c(progress: LoadProgress) -> None:
+        applies = progress.rows_to_apply > 0
+        if applies if stops_at == "taking effect" else progress.source.endswith(stops_at):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ingest_paths(database_url, [str(am), str(pm)], options=LoadOptions(on_progress=press_ctrl_c))
+    assert outcomes(database_url) == {"am.csv": ("failed", "fault"), "pm.csv": ("failed", "fault")}
+    with psycopg.connect(database_url) as conn:
+        said = conn.execute("select distinct error ->> 'message' from import").fetchall()
+    assert said == [("stopped with Ctrl-C; run the same command again to go on",)]
+    again = ingest_paths(database_url, [str(am), str(pm)])
+    assert [(each.state, each.accepted) for each in again] == [("succeeded", 2), ("succeeded", 2)]
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute("select count(*), min(state) from import").fetchone() == (2, "succeeded")

@@ -167,7 +167,10 @@ async def read_import(context: Context, key: Writer, import_id: ImportId, respon
 
 @router.delete("/v1/imports/{import_id}", responses=answers(ImportEnded))
 async def delete_import(context: Context, key: Writer, import_id: ImportId) -> ImportBody:
-    """Cancel an import, or an archive with its members. Rows that are already committed stay."""
+    """Cancel an import, or an archive with its members. Rows that are already committed stay.
+
+    One that failed with the reason `fault` could resume, so it can be canceled too.
+    """
     await cancel_import(context.pools.accepting, import_id, key.prefix)
     context.importer.notify()
     row, members = await get_import(context.pools.accepting, import_id)
