@@ -160,8 +160,12 @@ class IncidentMachine(RuleBasedStateMachine):
 
     @rule()
     def recover(self) -> None:
-        """Whatever happened: once all are polled as active for long enough, nothing stays open."""
+        """Whatever happened: once all are polled as active for long enough, nothing stays open.
+
+        Labels come back too: a feed with fewer open stores than its rule needs says nothing for seven days.
+        """
         self.level = "ok"
+        self.labels = [dict(labels) for labels in LABELS]
         self.terms = [terms._replace(closed_us=None) for terms in self.terms]
         opening_us = (self.now_us // DAY_US + 1) * DAY_US + 8 * 60 * MINUTE_US
         for at_us in range(opening_us, opening_us + 6 * GAP_US, GAP_US):
