@@ -66,7 +66,7 @@ def _read_finite(text: str) -> float:
 
 @contextmanager
 def telling_file(file: str) -> Iterator[None]:
-    """End the command with a message that names the file if the block finds that it is not JSON."""
+    """If the block finds that a file is not JSON, end the command with a message that names it."""
     try:
         yield
     except RecursionError:

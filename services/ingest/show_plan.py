@@ -35,7 +35,7 @@ def name_files(sources: Sequence[str], *, with_archives: bool = False) -> list[s
 
 
 def _archive_depth(path: Sequence[str]) -> int:
-    """Return how many parts of a path name a file, and the archive that it is in if it is in one."""
+    """Return how many parts at the end of a path are shown: the file's name, and that of its archive, if any."""
     archives = [depth for depth, part in enumerate(reversed(path), 1) if part.lower().endswith(".zip")]
     return next((depth for depth in archives if depth > 1), 1)
 

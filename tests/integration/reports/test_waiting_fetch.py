@@ -1,4 +1,4 @@
-"""A fetch that waits in Redis: when it runs, what it says about the worker, and what becomes of messages nobody reads."""
+"""A fetch that waits in Redis: when it runs, how it counts as a heartbeat, and where unread messages go."""
 
 import time
 from collections.abc import Iterator
