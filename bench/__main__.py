@@ -84,7 +84,7 @@ def main() -> None:
         options.error(f"no such part: {', '.join(sorted(unknown))}")
     fleet = SampleFleet(given.scale * REFERENCE_STORES, given.days)
     with tempfile.TemporaryDirectory(prefix="uptill-bench-") as folder:
-        data = given.data or Path(folder)
+        data = (given.data or Path(folder)).resolve()
         named = given.parts or [part for part in _PARTS if part not in _ONLY_IF_NAMED]
         if loaded := [part for part in named if part not in _ON_EMPTY_STANDS]:
             with prepared_stand(data, fleet) as stand:

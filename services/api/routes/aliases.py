@@ -4,11 +4,11 @@ from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Request, Response, status
+from fastapi import APIRouter, Depends, Header, Query, Request, Response, status
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
 
-from services.api.context import ApiContext, Context
+from services.api.context import Context
 from services.api.download_links import how_to_rebuild
 from services.api.routes.reports import IdempotencyKey, Reader, Writer
 from services.api.schemas.reports import LegacyStatus, Triggered
@@ -24,7 +24,6 @@ from shared.errors import (
 from shared.http.contract import answers, with_headers
 from shared.http.demands import refuse_ended
 from shared.http.unique_names import UniqueNamesRoute
-from shared.keys import ApiKey
 from shared.reports.parameters import ReportCaller, ReportRequest
 from shared.texts import quoted
 
@@ -39,31 +38,46 @@ _ACCEPTED = {
 }
 
 
-@router.post("/trigger_report", responses=_ACCEPTED)
-async def trigger_report(
+async def _refuse_parameters(request: Request) -> None:
+    """Raise RequestValidationError for a body that is neither empty nor `{}`."""
+    given = b""
+    async for block in request.stream():
+        given += bytes(block.translate(None, _SPACE))
+        if not _NO_PARAMETERS.startswith(given):
+            break
+    if given not in {b"", _NO_PARAMETERS}:
+        message = "this call takes no parameters: send no body, or send the parameters to POST /v1/reports"
+        raise RequestValidationError([{"loc": ("body",), "msg": message}])
+
+
+async def _create_default(
     context: Context,
     key: Writer,
     request: Request,
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> Triggered:
-    """Create a report with default parameters. For other parameters, use `POST /v1/reports`."""
     await _refuse_parameters(request)
-    return await _create_default(context, key, response, idempotency_key)
+    caller = ReportCaller(key.prefix, idempotency_key, key.visible)
+    created = await create_report(context, ReportRequest(), caller)
+    response.headers.update({} if created.quota is None else created.quota.headers())
+    return Triggered(report_id=created.report.id)
+
+
+Created = Annotated[Triggered, Depends(_create_default)]
+
+
+@router.post("/trigger_report", responses=_ACCEPTED)
+async def trigger_report(created: Created) -> Triggered:
+    """Create a report with default parameters. For other parameters, use `POST /v1/reports`."""
+    return created
 
 
 @router.get("/trigger_report", deprecated=True, responses=_ACCEPTED)
-async def trigger_report_by_get(
-    context: Context,
-    key: Writer,
-    request: Request,
-    response: Response,
-    idempotency_key: IdempotencyKey = None,
-) -> Triggered:
+async def trigger_report_by_get(created: Created, response: Response) -> Triggered:
     """Create a report by GET. Use POST instead: this call only exists for old scripts."""
-    await _refuse_parameters(request)
     response.headers.update(_DEPRECATED)
-    return await _create_default(context, key, response, idempotency_key)
+    return created
 
 
 @router.get(
@@ -120,24 +134,3 @@ def _parse_report_id(given: str) -> UUID:
         raise ReportNotFound(
             f"report {quoted(given[:_SHOWN_CHARACTERS])} does not exist: pass the report_id from /trigger_report"
         ) from None
-
-
-async def _refuse_parameters(request: Request) -> None:
-    """Raise RequestValidationError for a body that is neither empty nor `{}`."""
-    given = b""
-    async for block in request.stream():
-        given += bytes(block.translate(None, _SPACE))
-        if not _NO_PARAMETERS.startswith(given):
-            break
-    if given not in {b"", _NO_PARAMETERS}:
-        message = "this call takes no parameters: send no body, or send the parameters to POST /v1/reports"
-        raise RequestValidationError([{"loc": ("body",), "msg": message}])
-
-
-async def _create_default(
-    context: ApiContext, key: ApiKey, response: Response, idempotency_key: str | None
-) -> Triggered:
-    caller = ReportCaller(key.prefix, idempotency_key, key.visible)
-    created = await create_report(context, ReportRequest(), caller)
-    response.headers.update({} if created.quota is None else created.quota.headers())
-    return Triggered(report_id=created.report.id)
