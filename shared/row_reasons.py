@@ -49,7 +49,7 @@ ROW_REASONS: Final[Mapping[str, str]] = {
     "until_of_look": "until is given, but the row is not an event; write yes into event, or leave until empty",
     "until_order": "until is not after the row's own instant, or is more than 5 minutes in the future; leave it empty, and send the end as an event of its own when it has come",
     "note": "the note is longer than 2,000 characters; shorten it",
-    "name": f"{NAME_FAULT}; or it is what is written if there is none, such as #N/A, NULL, None or -; leave the cell empty",
+    "name": f"{NAME_FAULT}; leave the cell empty",
     "label": "a label's value is longer than 255 characters, contains a control character or an invisible character, or is what a spreadsheet or a program writes if there is none, such as #N/A or NULL; shorten it, type it again, or leave the cell empty to remove the label",
     "labels": "the store would have more than 32 labels, with those that it has already; leave out some columns, or remove labels with an empty cell",
     "every_store": "* stands for every store, and only a closure may be for it; write the id of a store, or set a calendar for special dates of many stores",

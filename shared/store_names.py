@@ -4,13 +4,14 @@ import unicodedata
 from typing import Final
 
 from shared.errors import InvalidRequest
-from shared.store_ids import clean_store_id
+from shared.store_ids import clean_store_id, is_missing_name
 from shared.texts import quoted
 
 MAX_STORE_NAME: Final = 255
 NAME_FAULT: Final = (
     f"the name of the store is longer than {MAX_STORE_NAME} characters, or contains a line break, a control character or"
-    " an invisible character; shorten it, or type it again"
+    " an invisible character; shorten it, or type it again; or it is what is written if there is none, such as #N/A,"
+    " NULL, None or -"
 )
 
 
@@ -22,7 +23,7 @@ def clean_store_name(text: str) -> str:
 
 def is_store_name(name: str) -> bool:
     """Return whether a clean name is valid."""
-    return 1 <= len(name) <= MAX_STORE_NAME and name.isprintable()
+    return 1 <= len(name) <= MAX_STORE_NAME and name.isprintable() and not is_missing_name(name)
 
 
 def require_store_name(text: str) -> str:
@@ -30,7 +31,7 @@ def require_store_name(text: str) -> str:
     name = clean_store_name(text)
     if not is_store_name(name):
         what = f"the name {quoted(name[:100])}" if name else "the name is empty: send null to remove it"
-        raise InvalidRequest(f"{what}: {NAME_FAULT}" if name else what, field="body.name")
+        raise InvalidRequest(f"{what}: {NAME_FAULT}; send null to remove a name" if name else what, field="body.name")
     return name
 
 

@@ -7,7 +7,7 @@ from services.ingest.parse.adjustments import Fields, parse_lifetime
 from services.ingest.parse.header import Layout
 from services.ingest.parse.zones import find_zone
 from shared.labels import is_label_value
-from shared.store_ids import is_missing_name, is_missing_value
+from shared.store_ids import is_missing_value
 from shared.store_names import clean_store_name, is_store_name
 
 EVERY_STORE = "*"
@@ -24,7 +24,7 @@ def make_directory_parser(layout: Layout) -> Callable[..., Fields | str]:
         given = dict(zip((name for _, name in layout.optional), others, strict=False))
         labels = dict(zip(layout.labels, map(clean_store_name, others[len(layout.optional) :]), strict=True))
         name = clean_store_name(name)
-        if name and (is_missing_name(name) or not is_store_name(name)):
+        if name and not is_store_name(name):
             return "name"
         if any(value and (is_missing_value(value) or not is_label_value(value)) for value in labels.values()):
             return "label"

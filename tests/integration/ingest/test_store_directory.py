@@ -212,7 +212,7 @@ def test_a_name_is_set_by_a_call(service: TestClient, database_url: str) -> None
     assert held(database_url)["a/b"][0] == "Main Street"
     assert put("Main Street") == {"duplicate": 1}
     assert put("Side Street") == {"corrected": 1}
-    for name in ("", " ", "a\nb", "a\u202eb", "x" * 256):
+    for name in ("", " ", "a\nb", "a\u202eb", "x" * 256, "#N/A", "NULL", "-"):
         body = problem(service.put(path, json={"name": name}), 422, "invalid_request")
         assert "name" in body["detail"]
     assert put(None) == {"corrected": 1}
