@@ -12,6 +12,7 @@ from services.ingest.http.attempts import Attempts
 from services.ingest.http.spool import Spool
 from services.ingest.run import Limits, LoadOptions, ingest_source
 from services.ingest.run import LoadProgress as Progress
+from services.ingest.run.closing_right import ClosingRight
 from services.ingest.run.delivery import plan_staging
 from services.ingest.run.step import LOAD, Step
 from services.ingest.sources.files import FileSource
@@ -113,5 +114,6 @@ class UploadLoader:
             self.go_on()
 
         with self.connect() as conn:
-            options = LoadOptions(self.limits, on_progress=go_on)
+            ((scopes,),) = conn.execute(_SQL["scopes_of_sender"], {"id": import_id}).fetchall()
+            options = LoadOptions(self.limits, on_progress=go_on, closing=ClosingRight.of_scopes(scopes))
             ingest_source(conn, source, import_id, step, options=options)

@@ -22,6 +22,7 @@ FILE_REASONS = {
     "ratio": "the archive unpacks to more than 200 times its size, or has more than 1,000 members",
     "name": "a file name in the archive is longer than 255 characters or 1 KB, or contains control characters; or several files in it have this name",
     "members": "the upload has more than 1,000 files, counting those in archives",
+    "scope": "the file declares closures, and the key that sent it may not: single stores need the scope closures:write, every store (*) needs admin",
     "changed_during_read": "the file changed while it was read",
     "reject_threshold": "more rows of a chunk were rejected than the limit allows",
 }

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from services.ingest.parse.reading import PLAIN, Reading
+from services.ingest.run.closing_right import ClosingRight
 from services.ingest.run.limits import Limits
 from services.ingest.run.progress import LoadProgress, OnProgress
 
@@ -15,11 +16,12 @@ def _ignore(_: LoadProgress) -> None:
 
 @dataclass(frozen=True)
 class LoadOptions:
-    """The limits, how new imports are read, and what is called after each chunk."""
+    """The limits, how new imports are read, what is called after each chunk, and what closures the sender may declare."""
 
     limits: Limits = _DEFAULT_LIMITS
     reading: Reading = PLAIN
     on_progress: OnProgress = _ignore
+    closing: ClosingRight = ClosingRight.ALL
 
 
 DEFAULT_OPTIONS = LoadOptions()

@@ -93,6 +93,8 @@ def load_table(
                 effective_from=ledger.reading.first_date,
             )
             parsed = _parse_all(chain(first, chunks), parse, stores.pop())
+            if layout.kind == "closures":
+                parsed = options.closing.check(parsed)
             _load_local_hours(layout, parsed, loader, step, report_step)
     if step.stage_only and layout.kind != "polls":
         return

@@ -4,6 +4,12 @@
 insert into import (id, origin, source, sha256, size_bytes, state, created_by, spool_id, reading)
 values (%(id)s, 'upload', %(source)s, %(sha256)s, %(size_bytes)s, 'queued', %(created_by)s, %(spool_id)s, %(reading)s)
 
+-- name: scopes_of_sender
+-- Those of the key that sent the upload, or the archive that the import is a member of.
+select coalesce((select scopes from api_key where prefix = coalesce(import.created_by, archive.created_by)), '{}')
+from import left join import archive on archive.id = import.parent_id
+where import.id = %(id)s
+
 -- name: import_state
 -- An import that failed by a fault of its process goes on, and so does one whose spool has come back. Then whether any
 -- part of it used up its attempts.

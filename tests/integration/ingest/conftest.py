@@ -45,6 +45,7 @@ class Loaded:
 
 
 LoadFile = Callable[..., Loaded]
+_SCOPES = ("ingest:write", "closures:write")  # of the key that sends files of all kinds
 
 
 @pytest.fixture(params=["command", "http"])
@@ -63,7 +64,9 @@ def load_file(request: pytest.FixtureRequest, database_url: str, tmp_path: Path)
         return found
 
     def by_http(data: bytes, name: str = "file.csv", *, allow_odd_ids: bool = False) -> Loaded:
-        with ingest_service(database_url, tmp_path / "spool", allow_odd_ids=allow_odd_ids) as client:
+        with ingest_service(
+            database_url, tmp_path / "spool", scopes=_SCOPES, allow_odd_ids=allow_odd_ids
+        ) as client:
             body = ended(client, client.post("/v1/imports", params={"name": name}, content=data))
         return _read_latest(database_url, name, str(body))
 
@@ -123,7 +126,7 @@ def deliver(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) -
     elif request.param == "watch":
         yield by_watching
     else:
-        with ingest_service(database_url, tmp_path / "spool") as client:
+        with ingest_service(database_url, tmp_path / "spool", scopes=_SCOPES) as client:
             yield lambda files: by_http(client, files, as_form=request.param == "form")
     check_ledger(database_url)
     check_sessions(database_url)

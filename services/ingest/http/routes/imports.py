@@ -123,7 +123,7 @@ async def create_import(
             )
             reading = parse_reading(options, words, received.options)
             if dry_run:
-                plan = partial(plan_upload, context.settings, folder, reading)
+                plan = partial(plan_upload, context.settings, folder, reading, key)
                 found = DryRunBody.of_results(await context.dry_runs_lane.run(plan))
                 return JSONResponse(found.model_dump(mode="json"))
     except ClientDisconnect:
