@@ -39,12 +39,14 @@ def add_stores(
 
 def look_up_keys(conn: psycopg.Connection, ids: pl.Series) -> NDArray[np.int32]:
     """Return the keys of stores in the order given; 0 for one that does not exist."""
-    keys = [np.zeros(0, _KEY)]
-    for start in range(0, len(ids), _KEYS_AT_ONCE):
-        values = {"ids": text_array(ids[start : start + _KEYS_AT_ONCE].to_list())}
+    # Looked up in the order of the index, a million keys take Postgres a third of the time.
+    ordered = pl.DataFrame({"id": ids}).with_row_index("place").sort("id", multithreaded=False)
+    keys = np.zeros(len(ids), np.int32)
+    for some in ordered.iter_slices(_KEYS_AT_ONCE):
+        values = {"ids": text_array(some["id"].to_list())}
         ((packed,),) = conn.execute(_SQL["keys_of_stores"], values, binary=True)
-        keys.append(decode_records(packed, _KEY))
-    return np.concatenate(keys).astype(np.int32)
+        keys[some["place"].to_numpy()] = decode_records(packed, _KEY)
+    return keys
 
 
 class StoreKeys:
