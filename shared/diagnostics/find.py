@@ -17,7 +17,7 @@ from shared.diagnostics.registry import (
     USUAL_STORES,
     DataFinding,
 )
-from shared.diagnostics.week_rows import find_doubtful
+from shared.diagnostics.week_rows import WeekFindings, look_at_weeks
 from shared.uptime.zones import DAY_S, DEFAULT_TIMEZONE, clock_changes
 
 _SQL = queries("diagnostics")
@@ -44,14 +44,19 @@ def find_all(conn: psycopg.Connection) -> list[DataFinding]:
     return _in_order(_find(conn, None, (*_OF_ANY_STORES, *_OF_ALL_STORES)))
 
 
-def find_in_stores(conn: psycopg.Connection, store_keys: Sequence[int]) -> list[DataFinding]:
-    """Return what the diagnostics of single stores find in these, and in closures for every store."""
+def find_in_stores(
+    conn: psycopg.Connection, store_keys: Sequence[int], weeks: WeekFindings | None = None
+) -> list[DataFinding]:
+    """Return what the diagnostics of single stores find in these, and in closures for every store.
+
+    `weeks`: what their weekly hours tell, if that is known.
+    """
     if len(store_keys) > _MANY:
         ((stores,),) = conn.execute(_SQL["count_stores"])
         if stores == len(store_keys):
             # Each statement would plan with all the keys, and compare every row with them.
-            return _in_order(_find(conn, None, _OF_ANY_STORES))
-    return _in_order(_find(conn, [_EVERY_STORE, *store_keys], _OF_ANY_STORES))
+            return _in_order(_find(conn, None, _OF_ANY_STORES, weeks))
+    return _in_order(_find(conn, [_EVERY_STORE, *store_keys], _OF_ANY_STORES, weeks))
 
 
 def warn_of_store(conn: psycopg.Connection, store_key: int) -> list[str]:
@@ -66,7 +71,10 @@ def _in_order(found: Iterator[DataFinding]) -> list[DataFinding]:
 
 
 def _find(
-    conn: psycopg.Connection, store_keys: Sequence[int] | None, names: Sequence[str]
+    conn: psycopg.Connection,
+    store_keys: Sequence[int] | None,
+    names: Sequence[str],
+    weeks: WeekFindings | None = None,
 ) -> Iterator[DataFinding]:
     values: dict[str, Any] = {
         "store_keys": None if store_keys is None else key_array(store_keys),
@@ -77,8 +85,10 @@ def _find(
         "usual_stores": USUAL_STORES,
     }
     is_of_many = store_keys is None or len(store_keys) > _MANY
-    doubtful = find_doubtful(conn, store_keys, SHORT_SPAN_S) if is_of_many else (store_keys or ())
-    values["doubtful"] = key_array(doubtful)
+    if is_of_many:
+        values["doubtful"] = key_array((weeks or look_at_weeks(conn, store_keys)).doubtful)
+    else:
+        values["doubtful"] = values["store_keys"]
     for name in names:
         for row in conn.execute(_SQL[name], values):
             yield DataFinding(*row)

@@ -46,11 +46,14 @@ class HoursDelivery(PackedDelivery):
         outcome = self._outcome = replace_weekly_hours(
             self._conn, want_weekly(weekly), change.seq, self._on_step
         )
+        self.weeks = outcome.weeks
         change.weekly_changed = bool(outcome.added or outcome.removed)
         for place, file in enumerate(weekly):
             accepted = sum(int(np.count_nonzero(brought == place)) for brought in outcome.added)
             yield file.import_id, RowCounts(accepted, len(file.store) - accepted)
         if any(dated.any() for dated in is_dated):
+            # Other weekly hours of these stores stay.
+            self.weeks = None
             files = [file.pick(dated) for file, dated in zip(self._files, is_dated, strict=True)]
             yield from replace_dated_hours(self._conn, files, change)
 

@@ -19,6 +19,7 @@ from services.ingest.write.remarks import LISTED_NEW_STORES
 from services.ingest.write.staged_rows import list_held_ids, reject_incomplete
 from services.ingest.write.store_keys import look_up_keys
 from shared.db.queries import queries
+from shared.diagnostics.week_rows import WeekFindings
 
 _SQL = queries("ingest")
 _NEWLINE: Final = 10
@@ -39,6 +40,7 @@ class PackedDelivery:
         self._ledger = ledger
         self._conn = ledger.conn
         self._files = read_staged(self._conn, ids, encode)
+        self.weeks: WeekFindings | None = None
         self._held: list[tuple[UUID, NDArray[np.int32]]] = []
         if held := list_held_ids(self._conn, ids):
             self._files = [self._hold_back(file, held) for file in self._files]

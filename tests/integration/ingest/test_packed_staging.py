@@ -205,6 +205,8 @@ def test_stores_without_weekly_rows_keep_their_weekly_hours(database_url: str, t
         "held,0,09:00,99:00,",
     ]
     after.write_text("\n".join([f"{HOURS},effective_from", *rows, "last,0,09:00,11:00,"]) + "\n")
-    assert load(database_url, after).state == "succeeded"
+    result = load(database_url, after)
+    assert result.state == "succeeded"
+    assert result.quality["hours_rows"] == len(names) - 1
     hour = {"first": 11, "dated": 10, "held": 10, "last": 11}
     assert stored(database_url) == sorted(f"{name},0,32400,{hour[name] * 3600}" for name in names)
