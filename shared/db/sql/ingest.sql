@@ -436,7 +436,7 @@ select import_id, sum(octet_length(packed))::bigint from import_staged
 where import_id = any(%(ids)s) and packed is not null group by import_id
 
 -- name: staged_texts
-select line, byte_offset, raw from import_staged where import_id = %(id)s and packed is not null order by position
+select line, byte_offset, raw, details, packed from import_staged where import_id = %(id)s and packed is not null order by position
 
 -- name: keys_of_stores
 -- Their keys in the order given, each in four bytes; 0 for a store that does not exist. Each by index: while a fleet is added, a
