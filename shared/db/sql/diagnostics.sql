@@ -116,8 +116,9 @@ with change as materialized (
     select * from change where day between %(today)s::date and %(today)s::date + 366
 ), night as materialized (
     -- Few hours begin or end when clocks change.
-    select hours.* from business_hours hours, (select min(from_s) as first_s, max(to_s) as last_s from soon) any_change
-    where (opens between first_s and last_s or closes between first_s and last_s)
+    select * from business_hours
+    where (opens between (select min(from_s) from soon) and (select max(to_s) from soon)
+            or closes between (select min(from_s) from soon) and (select max(to_s) from soon))
         and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s)) and store_key <> all(%(left_out)s)
 ), special as materialized (
     select store_key, date, intervals from special_hours
