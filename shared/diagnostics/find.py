@@ -70,7 +70,8 @@ def find_in_stores(
 def _find_others(conn: psycopg.Connection, store_keys: Sequence[int]) -> Ints:
     """Return the keys of all other stores."""
     ((packed,),) = conn.execute(_SQL["keys_of_all"], binary=True)
-    return np.setdiff1d(decode_records(packed, _KEY).astype(np.int64), np.array(store_keys, np.int64))
+    every = decode_records(packed, _KEY).astype(np.int64)
+    return np.setdiff1d(every, np.array(store_keys, np.int64), assume_unique=True)
 
 
 def warn_of_store(conn: psycopg.Connection, store_key: int) -> list[str]:
@@ -103,7 +104,7 @@ def _find(
     is_of_many = store_keys is None or len(store_keys) > _MANY
     if is_of_many:
         doubtful = (weeks or look_at_weeks(conn, store_keys)).doubtful
-        values["doubtful"] = key_array(np.setdiff1d(doubtful, left_out))
+        values["doubtful"] = key_array(np.setdiff1d(doubtful, left_out, assume_unique=True))
     else:
         values["doubtful"] = values["store_keys"]
     for name in names:
