@@ -55,6 +55,10 @@ class StagedDelivery(Protocol):
         """Return the ids of the stores that take effect and do not exist, in the order of the index."""
         ...
 
+    def prepare(self) -> None:
+        """Do what keeps the command busy, before the transaction: the server ends one in which a session stands still."""
+        ...
+
     def reject(self) -> _Counts:
         """Reject the valid rows of stores that have a rejected one. Yield how many each import has."""
         ...
@@ -128,6 +132,7 @@ class LocalHoursWriter:
                 ids = list(read_delivery(self._conn, self._ledger.import_id))
                 delivery = self._read_delivery(ids)
                 self._add_stores(delivery.find_new_stores())
+                delivery.prepare()
                 early_seq = self._ledger.take_early_number(end_byte)
                 with self._conn.transaction():
                     self._apply_delivery(delivery, ids, AdjustmentChange(self._ledger, early_seq), end_byte)

@@ -65,7 +65,7 @@ class PackedDelivery:
                 store_rejects(self._conn, import_id, rejects)
                 yield import_id, RowCounts(rejected=len(rejects))
 
-    def find_added_keys(self) -> None:
+    def prepare(self) -> None:
         """Look up the keys of the stores that were new."""
         for file in self._files:
             missing = np.flatnonzero((file.keys == 0) & file.has_store)

@@ -46,6 +46,9 @@ class RowsDelivery:
         rows = self._conn.execute(_SQL["new_staged_ids"], {**self._values, "held": held}).fetchall()
         return pl.Series([store_id for (store_id,) in rows], dtype=pl.String)
 
+    def prepare(self) -> None:
+        """The database does it all."""
+
     def reject(self) -> _Counts:
         if self._kind == "special_hours":
             for import_id, rejected in self._conn.execute(_ADJUST["closed_and_open"], self._values):
