@@ -63,13 +63,8 @@ def _read_ids(conn: psycopg.Connection) -> Iterator[pl.Series]:
 
 
 def _coarsen(ids: pl.Series) -> pl.Series:
-    """Return a form that ids which look alike have in common. Few others share it.
-
-    It ignores zeros, characters beyond ASCII, and the letters that some of these become in lower case.
-    """
-    coarse = ids.str.to_lowercase()
-    for ignored in "0ik":
-        coarse = coarse.str.replace_all(ignored, "", literal=True)
+    """Return a form that ids which look alike have in common. Few others share it: it ignores zeros, and all beyond ASCII."""
+    coarse = ids.str.to_lowercase().str.replace_all("0", "", literal=True)
     is_ascii = (coarse.str.len_bytes() == coarse.str.len_chars()).all()
     return coarse if is_ascii else coarse.str.replace_all(r"[^\x00-\x7f]", "")
 
