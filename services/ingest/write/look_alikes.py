@@ -15,6 +15,7 @@ from shared.db.queries import queries
 _SQL = queries("quality")
 LISTED_PAIRS = 100
 _STORES_AT_ONCE: Final = 50_000
+_FEW: Final = 20_000
 _LOWEST_KEY: Final = -(2**31)
 # Each process draws its own, so no ids can be made that hide from each other.
 _SEED: Final = randbits(32)
@@ -48,13 +49,20 @@ def _find_others(conn: psycopg.Connection, given: pl.Series, forms: Hashes) -> p
     known = np.sort(_hash(given))
     found = [
         ids.filter(pl.Series(_are_among(_hash(_coarsen(ids)), forms) & ~_are_among(_hash(ids), known)))
-        for ids in _read_ids(conn)
+        for ids in _read_ids(conn, given)
     ]
     return pl.concat([given.clear(), *found])
 
 
-def _read_ids(conn: psycopg.Connection) -> Iterator[pl.Series]:
-    """Yield the ids of all stores. Measured for a million: a tenth of the time of comparing them in Postgres."""
+def _read_ids(conn: psycopg.Connection, given: pl.Series) -> Iterator[pl.Series]:
+    """Yield the ids of all stores, or of those that may look like the given ones, if these are few.
+
+    Measured for a million stores: to compare a million ids takes Postgres 4 s, and to read them 0.4 s.
+    """
+    if len(given) <= _FEW:
+        near = conn.execute(_SQL["near_stores"], {"ids": text_array(given)})
+        yield pl.Series("store_id", [store_id for (store_id,) in near], pl.String)
+        return
     after: int | None = _LOWEST_KEY
     while after is not None:
         asked = {"after": after, "stores": _STORES_AT_ONCE}

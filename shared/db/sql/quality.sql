@@ -60,6 +60,12 @@ where not (select has_unindexed_week(%(newest)s::timestamptz - interval '8 days'
 select array_agg(store_id), max(store_key)
 from (select store_key, store_id from store where store_key > %(after)s order by store_key limit %(stores)s) page
 
+-- name: near_stores
+-- Stores whose ids differ from a given one only in case and zeros. The coarse form is cheap.
+select store_id from store
+where replace(lower(store_id collate "pg_c_utf8"), '0', '') in (
+    select replace(lower(given_id collate "pg_c_utf8"), '0', '') from unnest(%(ids)s::text[]) given (given_id))
+
 -- name: look_alikes
 -- Ids that differ only in case or in leading zeros of a number, if one of them is given: how many pairs, and the first.
 with named as (
