@@ -205,10 +205,10 @@ select store_id, store_key, (extract(epoch from first_polled_at) * 1000000)::big
 from store where store_id = any (%(ids)s::text[])
 
 -- name: insert_stores
--- Stores that were new a moment ago. Under the writer lock, like `add_stores`.
+-- Stores that were new a moment ago. Under the writer lock, like `add_stores`. Each is looked up by index, and they stay in order.
 insert into store (store_id)
-select wanted.store_id from unnest(%(ids)s::text[]) wanted (store_id)
-where not exists (select from store where store.store_id = wanted.store_id)
+select wanted_id from unnest(%(ids)s::text[]) wanted (wanted_id)
+where (select store_key from store where store_id = wanted_id) is null
 
 -- name: add_unkept_stores
 -- The same for a dry run, which is rolled back.
