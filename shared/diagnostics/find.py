@@ -5,9 +5,12 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import available_timezones
 
+import numpy as np
 import psycopg
+from numpy.typing import NDArray
 
 from shared.db.arrays import key_array
+from shared.db.binary_rows import decode_records
 from shared.db.queries import queries
 from shared.diagnostics.registry import (
     DIAGNOSTICS,
@@ -17,7 +20,7 @@ from shared.diagnostics.registry import (
     USUAL_STORES,
     DataFinding,
 )
-from shared.diagnostics.week_rows import find_doubtful
+from shared.diagnostics.week_rows import WeekFindings, look_at_weeks
 from shared.uptime.zones import DAY_S, DEFAULT_TIMEZONE, clock_changes
 
 _SQL = queries("diagnostics")
@@ -37,6 +40,10 @@ _MANY: Final = 100
 _EVERY_STORE: Final = 0  # the key of closures that are not of one store
 _YEAR: Final = timedelta(days=366)
 _ZONES: Final = frozenset(available_timezones())
+_KEY: Final = np.dtype(">i4")
+_NONE: Final = np.zeros(0, np.int64)
+
+Ints = NDArray[np.int64]
 
 
 def find_all(conn: psycopg.Connection) -> list[DataFinding]:
@@ -44,14 +51,27 @@ def find_all(conn: psycopg.Connection) -> list[DataFinding]:
     return _in_order(_find(conn, None, (*_OF_ANY_STORES, *_OF_ALL_STORES)))
 
 
-def find_in_stores(conn: psycopg.Connection, store_keys: Sequence[int]) -> list[DataFinding]:
-    """Return what the diagnostics of single stores find in these, and in closures for every store."""
+def find_in_stores(
+    conn: psycopg.Connection, store_keys: Sequence[int], weeks: WeekFindings | None = None
+) -> list[DataFinding]:
+    """Return what the diagnostics of single stores find in these, and in closures for every store.
+
+    `weeks`: what their weekly hours tell, if that is known.
+    """
     if len(store_keys) > _MANY:
         ((stores,),) = conn.execute(_SQL["count_stores"])
-        if stores == len(store_keys):
-            # Each statement would plan with all the keys, and compare every row with them.
-            return _in_order(_find(conn, None, _OF_ANY_STORES))
-    return _in_order(_find(conn, [_EVERY_STORE, *store_keys], _OF_ANY_STORES))
+        if stores < 2 * len(store_keys):
+            # The planner looks at each key that a statement names, so that a million take it a second.
+            left_out = _find_others(conn, store_keys) if stores > len(store_keys) else _NONE
+            return _in_order(_find(conn, None, _OF_ANY_STORES, weeks, left_out))
+    return _in_order(_find(conn, [_EVERY_STORE, *store_keys], _OF_ANY_STORES, weeks))
+
+
+def _find_others(conn: psycopg.Connection, store_keys: Sequence[int]) -> Ints:
+    """Return the keys of all other stores."""
+    ((packed,),) = conn.execute(_SQL["keys_of_all"], binary=True)
+    every = decode_records(packed, _KEY).astype(np.int64)
+    return np.setdiff1d(every, np.array(store_keys, np.int64), assume_unique=True)
 
 
 def warn_of_store(conn: psycopg.Connection, store_key: int) -> list[str]:
@@ -66,10 +86,15 @@ def _in_order(found: Iterator[DataFinding]) -> list[DataFinding]:
 
 
 def _find(
-    conn: psycopg.Connection, store_keys: Sequence[int] | None, names: Sequence[str]
+    conn: psycopg.Connection,
+    store_keys: Sequence[int] | None,
+    names: Sequence[str],
+    weeks: WeekFindings | None = None,
+    left_out: Ints = _NONE,
 ) -> Iterator[DataFinding]:
     values: dict[str, Any] = {
         "store_keys": None if store_keys is None else key_array(store_keys),
+        "left_out": key_array(left_out),
         "examples": _EXAMPLES,
         "short_s": SHORT_SPAN_S,
         "long": timedelta(days=LONG_CLOSURE_DAYS),
@@ -77,8 +102,11 @@ def _find(
         "usual_stores": USUAL_STORES,
     }
     is_of_many = store_keys is None or len(store_keys) > _MANY
-    doubtful = find_doubtful(conn, store_keys, SHORT_SPAN_S) if is_of_many else (store_keys or ())
-    values["doubtful"] = key_array(doubtful)
+    if is_of_many:
+        doubtful = (weeks or look_at_weeks(conn, store_keys)).doubtful
+        values["doubtful"] = key_array(np.setdiff1d(doubtful, left_out, assume_unique=True))
+    else:
+        values["doubtful"] = values["store_keys"]
     for name in names:
         for row in conn.execute(_SQL[name], values):
             yield DataFinding(*row)

@@ -5,8 +5,8 @@ is bounded.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
 
 import numpy as np
 import psycopg
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from shared.db.arrays import key_array
 from shared.db.binary_rows import decode_records
 from shared.db.queries import queries
+from shared.diagnostics.registry import SHORT_SPAN_S
 
 _SQL = queries("diagnostics")
 _ROW: Final = np.dtype([("store", ">i4"), ("day", ">i2"), ("opens", ">i4"), ("closes", ">i4")])
@@ -36,6 +37,13 @@ class StoredWeeks:
     closes: Ints
     is_seam: Bools
 
+    @classmethod
+    def of_rows(cls, store_key: Ints, day: Ints, opens: Ints, closes: Ints) -> Self:
+        """Return rows that are in the order of the primary key."""
+        is_seam = np.isin(closes, _SEAMS)
+        ends = np.where(is_seam, _DAY_S, closes + _DAY_S * (closes <= opens))
+        return cls(store_key, day * _DAY_S + opens, day * _DAY_S + ends, is_seam)
+
     @property
     def open_early(self) -> Bools:
         """Which rows open before an earlier row of the store closes. What runs past Sunday comes again before Monday."""
@@ -49,7 +57,37 @@ class StoredWeeks:
         return np.asarray((self.opens + shift < before) | (self.opens < wrapped[store]), np.bool_)
 
 
-def read_weeks(conn: psycopg.Connection, store_keys: Sequence[int] | None) -> Iterator[StoredWeeks]:
+@dataclass
+class WeekFindings:
+    """What the weekly hours of some stores tell: how many rows there are, close at a seam, and overlap.
+
+    `doubtful`: the stores with rows that overlap or are short.
+    """
+
+    rows: int = 0
+    seams: int = 0
+    overlapping: int = 0
+    doubtful: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def add(self, rows: StoredWeeks) -> None:
+        """Add the rows of other stores."""
+        open_early = rows.open_early
+        self.rows += len(rows.opens)
+        self.seams += int(rows.is_seam.sum())
+        self.overlapping += int(open_early.sum())
+        is_doubtful = open_early | (rows.closes - rows.opens < SHORT_SPAN_S)
+        self.doubtful = np.append(self.doubtful, np.unique(rows.store_key[is_doubtful]))
+
+
+def look_at_weeks(conn: psycopg.Connection, store_keys: Sequence[int] | None) -> WeekFindings:
+    """Return what the stored hours of these stores tell; None: of all stores."""
+    found = WeekFindings()
+    for rows in _read_weeks(conn, store_keys):
+        found.add(rows)
+    return found
+
+
+def _read_weeks(conn: psycopg.Connection, store_keys: Sequence[int] | None) -> Iterator[StoredWeeks]:
     """Yield the weekly hours of the stores, or of all stores, some stores at a time."""
     if store_keys is None:
         ((first, last),) = conn.execute(_SQL["bounds_of_hours"])
@@ -75,7 +113,10 @@ def _read(
     if wanted is not None:
         rows = rows[np.isin(rows["store"], wanted)]
     if rows.size:
-        yield _decode(rows)
+        store, day, opens, closes = (
+            rows[name].astype(np.int64) for name in ("store", "day", "opens", "closes")
+        )
+        yield StoredWeeks.of_rows(store, day, opens, closes)
 
 
 def _sort(rows: NDArray[Any]) -> NDArray[Any]:
@@ -86,27 +127,3 @@ def _sort(rows: NDArray[Any]) -> NDArray[Any]:
     same = np.diff(store)
     is_sorted = bool(((same > 0) | ((same == 0) & (np.diff(time) > 0))).all())
     return rows if is_sorted else rows[np.lexsort(columns)]
-
-
-def _decode(rows: NDArray[Any]) -> StoredWeeks:
-    store, day, opens, closes = (rows[name].astype(np.int64) for name in ("store", "day", "opens", "closes"))
-    is_seam = np.isin(closes, _SEAMS)
-    ends = np.where(is_seam, _DAY_S, closes + _DAY_S * (closes <= opens))
-    return StoredWeeks(store, day * _DAY_S + opens, day * _DAY_S + ends, is_seam)
-
-
-def find_doubtful(conn: psycopg.Connection, store_keys: Sequence[int] | None, short_s: int) -> Ints:
-    """Return the stores with rows that overlap or are shorter than this."""
-    found = [
-        rows.store_key[rows.open_early | (rows.closes - rows.opens < short_s)]
-        for rows in read_weeks(conn, store_keys)
-    ]
-    return np.unique(np.concatenate([np.zeros(0, np.int64), *found]))
-
-
-def count_week_rows(conn: psycopg.Connection, store_keys: Sequence[int]) -> dict[str, int]:
-    """Return `hours_rows`, `seams_snapped` (closing 23:59:59 or 23:59:00, read as 24:00), and `overlapping_hours`."""
-    counts = np.zeros(3, np.int64)
-    for rows in read_weeks(conn, store_keys):
-        counts += [len(rows.opens), int(rows.is_seam.sum()), int(rows.open_early.sum())]
-    return dict(zip(("hours_rows", "seams_snapped", "overlapping_hours"), counts.tolist(), strict=True))

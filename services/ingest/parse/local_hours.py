@@ -24,7 +24,7 @@ from services.ingest.parse.joined_files import REPEATED_HEADER, find_headers, ma
 from services.ingest.parse.kinds import PACKED_KINDS, Kind
 from services.ingest.parse.parsed import HeldRow, ParsedLocalHours
 from services.ingest.parse.reasons import Reject
-from services.ingest.parse.row_columns import locate_rows, number_fields
+from services.ingest.parse.row_columns import find_around, locate_rows, number_fields
 from services.ingest.parse.rows import Ints, Rows, split_rows
 from services.ingest.parse.store_ids import check_store_ids
 from services.ingest.parse.store_numbers import StoreNumbers
@@ -82,6 +82,8 @@ def parse_local_hours(
         valid["store"] = store[kept].astype(np.int64)
     else:
         valid["store_id"] = _name_stores(stores, store[kept])
+    # The ids of earlier chunks were found by their bytes.
+    is_verbatim = not faults and bool((ids == rows.pick_ids(fresh)).all())
     return ParsedLocalHours(
         chunk,
         valid,
@@ -90,6 +92,7 @@ def parse_local_hours(
         encoding.name,
         stores.get_ids(known, len(stores)),
         known,
+        find_around(rows, texts) if is_verbatim else None,
     )
 
 

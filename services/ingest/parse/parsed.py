@@ -87,7 +87,8 @@ class ParsedPolls:
 class ParsedLocalHours:
     """The rows of one chunk of any kind except polls. `held` repeats the rejects whose store is known.
 
-    `new_ids`: the stores that no earlier chunk has. They are numbered on from `known`, the number of earlier ones.
+    `new_ids`: the stores that no earlier chunk has. They are numbered on from `known`, the number of earlier ones. `around`: the
+    text before and after the id, by the place of a row's values, if each line of the chunk consists of it and the id.
     """
 
     chunk: Chunk
@@ -97,6 +98,7 @@ class ParsedLocalHours:
     encoding: Encoding | None = None
     new_ids: Sequence[str] = ()
     known: int = 0
+    around: Sequence[tuple[str, str]] | None = None
 
     @property
     def rows_read(self) -> int:

@@ -33,6 +33,27 @@ def _read_plain(rows: Rows, columns: Sequence[int]) -> pl.DataFrame:
     return frame[:, [sorted(given).index(column) for column in given]]
 
 
+def find_around(rows: Rows, texts: Sequence[tuple[str, ...]]) -> list[tuple[str, str]] | None:
+    """Return the text before and after the id in the lines of a chunk, by the place of a row's texts.
+
+    None if lines may differ from this, or if there are lines without a row.
+    """
+    layout, (place, *others) = rows.layout, rows.layout.columns
+    if not rows.is_plain or layout.width != len(layout.columns) or b"\r" in rows.chunk.data:
+        return None
+    before, after = (
+        [number for number in np.argsort(others).tolist() if (others[number] < place) == is_before]
+        for is_before in (True, False)
+    )
+    return [
+        (
+            "".join(fields[number] + layout.separator for number in before),
+            "".join(layout.separator + fields[number] for number in after),
+        )
+        for fields in texts
+    ]
+
+
 def locate_rows(rows: Rows) -> dict[str, Ints | RaggedColumn]:
     """Return the line of each row, the byte of the source it starts at, and the start of its text: three columns."""
     return {

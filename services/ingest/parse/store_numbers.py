@@ -59,7 +59,9 @@ class StoreNumbers:
             numbers[place] = self._long.get(ids[place], -1)
         is_new = numbers < 0
         numbers[is_new] = np.arange(len(self._ids), len(self._ids) + np.count_nonzero(is_new))
-        self._ids = pl.concat([self._ids, ids.filter(is_new)], rechunk=False)
+        # A series that was filtered keeps the texts of all rows of the chunk in memory.
+        added = pl.Series(ids.filter(is_new).to_list(), dtype=pl.String)
+        self._ids = pl.concat([self._ids, added], rechunk=False)
         self._long.update(
             (ids[place], int(numbers[place])) for place in np.flatnonzero(is_new & is_long).tolist()
         )

@@ -100,7 +100,7 @@ def load_table(
         return
 
     def finish() -> None:
-        quality = read_quality(ledger.conn, ledger.import_id, ledger.named_keys)
+        quality = read_quality(ledger.conn, ledger.import_id, ledger.named)
         quality |= find_look_alikes(ledger.conn, store_ids)
         if notes := [*_list_notes(ledger, layout), *describe_comment_ids(store_ids)]:
             quality["notes"] = notes

@@ -35,23 +35,29 @@ class HoursDelivery(PackedDelivery):
         self._on_step = on_step
         self._outcome = WeeklyOutcome()
 
+    def prepare(self) -> None:
+        super().prepare()
+        self._is_dated = [dates(file.value) > 0 for file in self._files]
+        weekly = [file.pick(~dated) for file, dated in zip(self._files, self._is_dated, strict=True)]
+        self._wanted = want_weekly(weekly)
+        self._weekly_rows = [len(file.store) for file in weekly]
+
     def apply(self, change: AdjustmentChange) -> Counts:
         """Replace the hours of all stores that have rows. Yield how the rows of each import count.
 
         A valid row counts as accepted if it was not stored, and as a duplicate otherwise.
         """
-        self.find_added_keys()
-        is_dated = [dates(file.value) > 0 for file in self._files]
-        weekly = [file.pick(~dated) for file, dated in zip(self._files, is_dated, strict=True)]
-        outcome = self._outcome = replace_weekly_hours(
-            self._conn, want_weekly(weekly), change.seq, self._on_step
-        )
+        outcome = self._outcome = replace_weekly_hours(self._conn, self._wanted, change.seq, self._on_step)
+        del self._wanted  # a tenth of the memory of a large file
+        self.weeks = outcome.weeks
         change.weekly_changed = bool(outcome.added or outcome.removed)
-        for place, file in enumerate(weekly):
+        for place, (file, rows) in enumerate(zip(self._files, self._weekly_rows, strict=True)):
             accepted = sum(int(np.count_nonzero(brought == place)) for brought in outcome.added)
-            yield file.import_id, RowCounts(accepted, len(file.store) - accepted)
-        if any(dated.any() for dated in is_dated):
-            files = [file.pick(dated) for file, dated in zip(self._files, is_dated, strict=True)]
+            yield file.import_id, RowCounts(accepted, rows - accepted)
+        if any(dated.any() for dated in self._is_dated):
+            # Other weekly hours of these stores stay.
+            self.weeks = None
+            files = [file.pick(dated) for file, dated in zip(self._files, self._is_dated, strict=True)]
             yield from replace_dated_hours(self._conn, files, change)
 
     def remark(self, remarks: Remarks) -> None:

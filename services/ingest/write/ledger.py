@@ -17,6 +17,7 @@ from services.ingest.parse.reading import PLAIN, Reading
 from services.ingest.parse.reasons import Reject
 from services.ingest.sources.file_names import escape_unstorable, stored_name
 from services.ingest.write.counts import NO_ROWS, RowCounts, Stretch
+from services.ingest.write.named_stores import NO_STORES
 from services.ingest.write.rejects import store_rejects
 from shared.db.queries import queries
 from shared.errors import ImportCanceled
@@ -33,7 +34,7 @@ State = Literal["queued", "running", "succeeded", "stopped", "failed", "canceled
 class ImportLedger:
     """The ledger of one import. Its methods do not commit: transactions belong to the caller.
 
-    `named_keys` are of the stores whose rows of local data this process applied. `reading` is how the sender said that values are to be read. `checkpoint` is the end of the last chunk written, and
+    `named`: the stores whose rows this process applied. `reading` is how the sender said that values are to be read. `checkpoint` is the end of the last chunk written, and
     `encoding` that of the file so far. After an outage, `reload` asks which chunk was committed. What is not `kept` will be
     rolled back: a dry run.
     """
@@ -49,7 +50,7 @@ class ImportLedger:
         self.encoding: Encoding | None = None
         self._chunk_end: Checkpoint | None = None
         self._chunk_encoding: Encoding | None = None
-        self.named_keys: Sequence[int] = ()
+        self.named = NO_STORES
         self._early_seq: int | None = None
         self._ignores_cancellation = False
 

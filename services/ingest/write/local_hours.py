@@ -29,6 +29,7 @@ from services.ingest.write.counts import NO_ROWS, RowCounts, Stretch
 from services.ingest.write.day_numbers import Numbers, check_numbers, check_own_numbers
 from services.ingest.write.hours_delivery import HoursDelivery
 from services.ingest.write.ledger import ImportLedger
+from services.ingest.write.named_stores import NamedStores
 from services.ingest.write.packed_delivery import Stores
 from services.ingest.write.packed_rows import stage_packed
 from services.ingest.write.remarks import Remarks
@@ -38,6 +39,7 @@ from services.ingest.write.weekly_hours import OnStep
 from services.ingest.write.zones_delivery import ZonesDelivery
 from shared.db.arrays import text_array
 from shared.db.queries import queries
+from shared.diagnostics.week_rows import WeekFindings
 
 _SQL = queries("ingest")
 _STORES_AT_ONCE = 2000
@@ -45,10 +47,16 @@ _Counts = Iterable[tuple[UUID, RowCounts]]
 
 
 class StagedDelivery(Protocol):
-    """The staged rows of the files that take effect together."""
+    """The staged rows of the files that take effect together. `weeks`: what they made the weekly hours of their stores, if known."""
+
+    weeks: WeekFindings | None
 
     def find_new_stores(self) -> pl.Series:
         """Return the ids of the stores that take effect and do not exist, in the order of the index."""
+        ...
+
+    def prepare(self) -> None:
+        """Do what keeps the command busy, before the transaction: the server ends one in which a session stands still."""
         ...
 
     def reject(self) -> _Counts:
@@ -124,6 +132,7 @@ class LocalHoursWriter:
                 ids = list(read_delivery(self._conn, self._ledger.import_id))
                 delivery = self._read_delivery(ids)
                 self._add_stores(delivery.find_new_stores())
+                delivery.prepare()
                 early_seq = self._ledger.take_early_number(end_byte)
                 with self._conn.transaction():
                     self._apply_delivery(delivery, ids, AdjustmentChange(self._ledger, early_seq), end_byte)
@@ -154,7 +163,8 @@ class LocalHoursWriter:
     def _add_remarks(self, delivery: StagedDelivery, ids: Sequence[UUID]) -> None:
         remarks, own = Remarks(self._conn, self._kind), self._ledger.import_id
         delivery.remark(remarks)
-        store_ids, self._ledger.named_keys = delivery.list_stores()
+        store_ids, keys = delivery.list_stores()
+        self._ledger.named = NamedStores(keys, delivery.weeks)
         for note in describe_comment_ids(store_ids):
             remarks.add_note(own, note)
         remarks.add_look_alikes(own, store_ids)

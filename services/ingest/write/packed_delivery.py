@@ -13,14 +13,13 @@ from services.ingest.parse.reasons import RAW_BYTES, Reject
 from services.ingest.write.counts import RowCounts
 from services.ingest.write.hours_facts import plan_files
 from services.ingest.write.ledger import ImportLedger
-from services.ingest.write.packed_rows import Encode, StagedFile, read_staged
+from services.ingest.write.packed_rows import Encode, StagedFile, read_staged, read_texts
 from services.ingest.write.rejects import store_rejects
 from services.ingest.write.remarks import LISTED_NEW_STORES
 from services.ingest.write.staged_rows import list_held_ids, reject_incomplete
 from services.ingest.write.store_keys import look_up_keys
-from shared.db.queries import queries
+from shared.diagnostics.week_rows import WeekFindings
 
-_SQL = queries("ingest")
 _NEWLINE: Final = 10
 _NO_STORES: Final = pl.DataFrame(schema={"id": pl.String, "key": pl.Int32})
 # The ids of stores, and their keys.
@@ -39,7 +38,8 @@ class PackedDelivery:
         self._ledger = ledger
         self._conn = ledger.conn
         self._files = read_staged(self._conn, ids, encode)
-        self._held: list[tuple[UUID, NDArray[np.int32]]] = []
+        self.weeks: WeekFindings | None = None
+        self._held: list[tuple[UUID, pl.Series, NDArray[np.int32]]] = []
         if held := list_held_ids(self._conn, ids):
             self._files = [self._hold_back(file, held) for file in self._files]
 
@@ -47,7 +47,7 @@ class PackedDelivery:
         is_held = file.ids.is_in(held).to_numpy()[file.store]
         # Rows that the release before staged one by one are rejected in the database.
         if file.is_packed and is_held.any():
-            self._held.append((file.import_id, file.line[is_held]))
+            self._held.append((file.import_id, file.ids, file.line[is_held]))
         return file.pick(~is_held)
 
     def find_new_stores(self) -> pl.Series:
@@ -59,15 +59,13 @@ class PackedDelivery:
 
     def reject(self) -> Counts:
         yield from reject_incomplete(self._conn, [file.import_id for file in self._files])
-        for import_id, lines in self._held:
-            with self._conn.cursor("staged_texts", binary=True) as chunks:
-                chunks.itersize = 1
-                for first_line, first_byte, text in chunks.execute(_SQL["staged_texts"], {"id": import_id}):
-                    rejects = list(_list_rejects(lines, first_line, first_byte, text))
-                    store_rejects(self._conn, import_id, rejects)
-                    yield import_id, RowCounts(rejected=len(rejects))
+        for import_id, ids, lines in self._held:
+            for chunk in read_texts(self._conn, import_id, ids, lines):
+                rejects = list(_list_rejects(lines, *chunk))
+                store_rejects(self._conn, import_id, rejects)
+                yield import_id, RowCounts(rejected=len(rejects))
 
-    def find_added_keys(self) -> None:
+    def prepare(self) -> None:
         """Look up the keys of the stores that were new."""
         for file in self._files:
             missing = np.flatnonzero((file.keys == 0) & file.has_store)

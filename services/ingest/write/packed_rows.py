@@ -39,9 +39,13 @@ def stage_packed(conn: psycopg.Connection, import_id: UUID, parsed: ParsedLocalH
     used: Ints = np.zeros(0, np.int64)
     for column in shared.values():
         # All of them have the same places.
-        used, rows["place"] = np.unique(column.places, return_inverse=True)
+        used = np.flatnonzero(np.bincount(column.places))
+        rows["place"] = np.searchsorted(used, column.places)
         break
     values = [{name: column.values[place] for name, column in shared.items()} for place in used.tolist()]
+    if parsed.around:
+        for place, fields in zip(used.tolist(), values, strict=True):
+            fields["around"] = parsed.around[place]
     for fields in values:
         if effective_from := fields.get("date"):
             fields["date"] = effective_from.toordinal()
@@ -50,11 +54,34 @@ def stage_packed(conn: psycopg.Connection, import_id: UUID, parsed: ParsedLocalH
         "import_id": import_id,
         "line": parsed.chunk.first_line,
         "byte_offset": parsed.chunk.first_byte,
-        "raw": parsed.chunk.data,
+        # The text is most of a chunk, and needed only if a store is held back.
+        "raw": None if parsed.around else parsed.chunk.data,
         "details": Jsonb(said),
         "packed": rows.tobytes(),
     }
     conn.execute(_SQL["stage_packed"], staged)
+
+
+def read_texts(
+    conn: psycopg.Connection, import_id: UUID, ids: pl.Series, lines: NDArray[np.int32]
+) -> Iterator[tuple[int, int, bytes]]:
+    """Yield the first line, the first byte and the text of each chunk of an import that has valid rows in some lines.
+
+    `ids`: all stores of the import, by number. The connection may be used between the chunks.
+    """
+    with conn.cursor("staged_texts", binary=True, row_factory=dict_row) as chunks:
+        chunks.itersize = 1
+        for chunk in chunks.execute(_SQL["staged_texts"], {"id": import_id}):
+            rows = np.frombuffer(chunk["packed"], _ROW)
+            if np.isin(rows["line"] + np.int32(chunk["line"]), lines).any():
+                yield chunk["line"], chunk["byte_offset"], chunk["raw"] or _rebuild(chunk, rows, ids)
+
+
+def _rebuild(chunk: Mapping[str, Any], rows: NDArray[Any], ids: pl.Series) -> bytes:
+    """Return the text of a chunk whose lines consist of an id and what is around it."""
+    around = [fields["around"] for fields in chunk["details"]["values"]]
+    places = zip(ids.gather(rows["store"]), rows["place"].tolist(), strict=True)
+    return "".join(f"{around[place][0]}{store_id}{around[place][1]}\n" for store_id, place in places).encode()
 
 
 def read_packed_stores(conn: psycopg.Connection, import_id: UUID) -> StoreNumbers:

@@ -14,20 +14,21 @@ from psycopg.rows import dict_row
 
 from services.ingest.parse.encodings import READ_AS_CP1252
 from services.ingest.quality_warnings import HOURS_FIGURES, describe_unread
+from services.ingest.write.named_stores import NO_STORES, NamedStores
 from services.ingest.write.quality_sample import sample_polls
 from services.ingest.write.remarks import LISTS
 from shared.db.queries import queries
 from shared.diagnostics.find import find_in_stores
 from shared.diagnostics.registry import DataFinding, keep_largest
-from shared.diagnostics.week_rows import count_week_rows
+from shared.diagnostics.week_rows import WeekFindings, look_at_weeks
 
 _SQL = queries("quality")
 
 
 def read_quality(
-    conn: psycopg.Connection, import_id: UUID, named_keys: Sequence[int] = ()
+    conn: psycopg.Connection, import_id: UUID, named: NamedStores = NO_STORES
 ) -> dict[str, object]:
-    """Return the report by name. A value is null if there is nothing to divide by. `named_keys`: the stores to diagnose.
+    """Return the report by name. A value is null if there is nothing to divide by. `named`: the stores to diagnose.
 
     Any import: `rejects` by reason, `assumed_utc` (timestamps without a zone that were read as UTC; absent if none),
     `duplicates`, `corrections`, `stores` (that were polled), `stores_without_hours` (of these; open 24x7),
@@ -62,8 +63,8 @@ def read_quality(
         report |= _gather_remarks(conn, import_id)
     with conn.cursor(row_factory=dict_row) as cursor:
         report |= cursor.execute(_SQL["stores"]).fetchall()[0]
-    if named_keys:
-        report |= _describe_stores(conn, kind, named_keys)
+    if named.keys:
+        report |= _describe_stores(conn, kind, named)
     return report | (_describe_polls(conn, ids) if has_polls else {})
 
 
@@ -72,11 +73,18 @@ def count_rejects(conn: psycopg.Connection, import_ids: Sequence[UUID]) -> dict[
     return {"rejects": dict(conn.execute(_SQL["rejects"], {"ids": list(import_ids)}).fetchall())}
 
 
-def _describe_stores(conn: psycopg.Connection, kind: str, store_keys: Sequence[int]) -> dict[str, object]:
+def _describe_stores(conn: psycopg.Connection, kind: str, named: NamedStores) -> dict[str, object]:
     report: dict[str, object] = {}
+    weeks = named.weeks
     if kind == "hours":
-        report |= count_week_rows(conn, store_keys)
-    if found := _find_soon(conn, store_keys):
+        weeks = weeks or look_at_weeks(conn, named.keys)
+        counts = {
+            "hours_rows": weeks.rows,
+            "seams_snapped": weeks.seams,
+            "overlapping_hours": weeks.overlapping,
+        }
+        report |= counts
+    if found := _find_soon(conn, named.keys, weeks):
         report["diagnostics"] = _list_findings(found)
     return report
 
@@ -101,11 +109,13 @@ def _list_findings(found: Iterable[DataFinding]) -> list[dict[str, object]]:
     return [{**vars(one), "severity": one.severity} for one in found]
 
 
-def _find_soon(conn: psycopg.Connection, store_keys: Sequence[int]) -> Sequence[DataFinding]:
+def _find_soon(
+    conn: psycopg.Connection, store_keys: Sequence[int], weeks: WeekFindings | None
+) -> Sequence[DataFinding]:
     """Return what the diagnostics find, or nothing if they would hold up the end of the import."""
     with suppress(psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled), conn.transaction():
         lock_timeout, statement_timeout, *_ = conn.execute(_SQL["limit_diagnostics"]).fetchall()[0]
-        found = find_in_stores(conn, store_keys)
+        found = find_in_stores(conn, store_keys, weeks)
         conn.execute(_SQL["unlimit_diagnostics"], [lock_timeout, statement_timeout])
         return found
     return ()

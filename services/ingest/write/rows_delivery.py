@@ -19,6 +19,7 @@ from services.ingest.write.remarks import LISTED_NEW_STORES, Remarks
 from services.ingest.write.staged_rows import list_held_ids, reject_incomplete
 from services.ingest.write.store_directory import DirectoryMerge, reject_faulty
 from shared.db.queries import queries
+from shared.diagnostics.week_rows import WeekFindings
 
 _SQL, _ADJUST = queries("ingest"), queries("adjust")
 _TABLES: Mapping[Kind, HistoryTable] = {
@@ -38,11 +39,15 @@ class RowsDelivery:
         self._conn = ledger.conn
         self._kind = kind
         self._values = {"ids": list(ids)}
+        self.weeks: WeekFindings | None = None
 
     def find_new_stores(self) -> pl.Series:
         held = list_held_ids(self._conn, self._values["ids"])
         rows = self._conn.execute(_SQL["new_staged_ids"], {**self._values, "held": held}).fetchall()
         return pl.Series([store_id for (store_id,) in rows], dtype=pl.String)
+
+    def prepare(self) -> None:
+        """The database does it all."""
 
     def reject(self) -> _Counts:
         if self._kind == "special_hours":

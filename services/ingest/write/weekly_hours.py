@@ -1,7 +1,7 @@
 """Replaces the weekly hours of the stores that a delivery names, some stores at a time, in the caller's transaction."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -9,6 +9,7 @@ import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
+from services.ingest.parse.prefetch import prefetch
 from services.ingest.write.hours_values import (
     DATE_BITS,
     WEEKLY_BITS,
@@ -20,6 +21,7 @@ from services.ingest.write.wanted_hours import WantedHours
 from shared.db.arrays import key_array
 from shared.db.binary_rows import copy_rows, decode_records
 from shared.db.queries import queries
+from shared.diagnostics.week_rows import StoredWeeks, WeekFindings
 
 _SQL = queries("ingest")
 _STORED: Final = np.dtype([("store", ">i4"), ("day", ">i2"), ("opens", ">i4"), ("closes", ">i4")])
@@ -33,12 +35,14 @@ class WeeklyOutcome:
     """What changed: the places in the delivery of the files that brought the new rows, and how many rows are gone.
 
     Rows that are gone count for the file with the first row of their store that stays or is new.
-    `shrunk`: stores that lose more than half of their opening time, with the seconds a week before and after.
+    `shrunk`: stores that lose more than half of their opening time, with the seconds a week before and after. `weeks`: what the
+    new weeks tell.
     """
 
     added: list[NDArray[np.int16]] = field(default_factory=list)
     removed: Counter[int] = field(default_factory=Counter)
     shrunk: list[tuple[int, int, int]] = field(default_factory=list)
+    weeks: WeekFindings = field(default_factory=WeekFindings)
 
 
 def replace_weekly_hours(
@@ -46,10 +50,19 @@ def replace_weekly_hours(
 ) -> WeeklyOutcome:
     """Replace the hours of all stores in `wanted`. No statement takes longer than a second or two, and progress shows."""
     outcome = WeeklyOutcome()
-    for start, end in wanted.steps():
-        _replace_step(conn, wanted, slice(start, end), seq, outcome)
-        on_step(end, len(wanted.row))
+    # The weeks are looked at while Postgres writes the step before.
+    with prefetch(_look_at_steps(wanted, outcome.weeks)) as steps:
+        for start, end in steps:
+            _replace_step(conn, wanted, slice(start, end), seq, outcome)
+            on_step(end, len(wanted.row))
     return outcome
+
+
+def _look_at_steps(wanted: WantedHours, weeks: WeekFindings) -> Iterator[tuple[int, int]]:
+    for start, end in wanted.steps():
+        columns = wanted.columns(wanted.row[start:end])
+        weeks.add(StoredWeeks.of_rows(*(columns[name] for name in ("store_keys", "days", "opens", "closes"))))
+        yield start, end
 
 
 def _replace_step(

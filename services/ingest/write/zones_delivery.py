@@ -46,7 +46,6 @@ class ZonesDelivery(PackedDelivery):
 
     def apply(self, change: AdjustmentChange) -> Counts:
         """Find the first and the last zone of each store. Yield how the rows of each import count."""
-        self.find_added_keys()
         keys, order, is_first = _group([file.keys[file.store] for file in self._files])
         zone = self._zone[np.concatenate([_NONE, *(file.value for file in self._files)])][order]
         place = np.repeat(np.arange(len(self._files)), [len(file.store) for file in self._files])[order]

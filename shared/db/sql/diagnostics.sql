@@ -1,8 +1,11 @@
 -- What may be wrong with the stored data. Each query returns rows of name, number and first examples. `store_keys`: only
--- these stores; null: all.
+-- these stores; null: all but those `left_out`.
 
 -- name: count_stores
 select count(*) from store
+
+-- name: keys_of_all
+select string_agg(int4send(store_key), ''::bytea) from store
 
 -- name: bounds_of_hours
 select min(store_key), max(store_key) from business_hours
@@ -30,11 +33,11 @@ with named as (
     union all
     select store_key, effective_from - date '1900-01-01', intervals[i], intervals[i + 1], intervals[i + 2]
     from dated_hours, generate_series(1, cardinality(intervals) - 2, 3) i
-    where until_seq is null and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s))
+    where until_seq is null and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s)) and store_key <> all(%(left_out)s)
     union all
     select store_key, date '1900-01-01' - date, 0, intervals[i], intervals[i + 1]
     from special_hours, generate_series(1, cardinality(intervals) - 1, 2) i
-    where until_seq is null and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s))
+    where until_seq is null and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s)) and store_key <> all(%(left_out)s)
 ), day as materialized (
     select store_key, version, day_of_week * 86400 + opens as opens,
         day_of_week * 86400 + case
@@ -81,23 +84,23 @@ select name, count(*), (array_agg(store_id order by store_id))[:%(examples)s] fr
 with found as (
     select store_key from dated_hours
     where until_seq is null and (cardinality(intervals) %% 3 <> 0 or array_position(intervals, null) is not null)
-        and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s))
+        and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s)) and store_key <> all(%(left_out)s)
     union
     select store_key from special_hours
     where until_seq is null and (cardinality(intervals) %% 2 <> 0 or array_position(intervals, null) is not null)
-        and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s))
+        and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s)) and store_key <> all(%(left_out)s)
 )
 select 'damaged_hours', count(*), (array_agg(store_id order by store_id))[:%(examples)s]
 from found join store using (store_key) having count(*) > 0
 
 -- name: zones
 -- The zones in use.
-select distinct timezone from store where %(store_keys)s::integer[] is null or store_key = any(%(store_keys)s)
+select distinct timezone from store where (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s)) and store_key <> all(%(left_out)s)
 
 -- name: stores_of_zones
 -- How many stores are in each of the zones, and the first ones.
 select timezone, count(*), (array_agg(store_id order by store_id))[:%(examples)s] from store
-where timezone = any(%(zones)s) and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s))
+where timezone = any(%(zones)s) and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s)) and store_key <> all(%(left_out)s)
 group by timezone order by timezone
 
 -- name: clock_changes
@@ -108,18 +111,19 @@ with change as materialized (
         as given (zone, day, from_s, to_s, is_skipped)
 ), chosen as (
     select store_key, store_id, coalesce(timezone, %(default_zone)s) as zone from store
-    where %(store_keys)s::integer[] is null or store_key = any(%(store_keys)s)
+    where (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s)) and store_key <> all(%(left_out)s)
 ), soon as materialized (
     select * from change where day between %(today)s::date and %(today)s::date + 366
 ), night as materialized (
     -- Few hours begin or end when clocks change.
-    select hours.* from business_hours hours, (select min(from_s) as first_s, max(to_s) as last_s from soon) any_change
-    where (opens between first_s and last_s or closes between first_s and last_s)
-        and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s))
+    select * from business_hours
+    where (opens between (select min(from_s) from soon) and (select max(to_s) from soon)
+            or closes between (select min(from_s) from soon) and (select max(to_s) from soon))
+        and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s)) and store_key <> all(%(left_out)s)
 ), special as materialized (
     select store_key, date, intervals from special_hours
     where until_seq is null and date = any (array(select day from change union select day - 1 from change))
-        and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s))
+        and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s)) and store_key <> all(%(left_out)s)
 ), found as (
     select store_key, store_id, 'clock_change' as name
     from soon join chosen using (zone) join night hours using (store_key)
@@ -143,7 +147,7 @@ select name, count(*), (array_agg(store_id order by store_id))[:%(examples)s] fr
 -- The first and last special date near today, whose zones must be looked at.
 select min(date), max(date) from special_hours
 where until_seq is null and date between %(first)s and %(last)s
-    and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s))
+    and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s)) and store_key <> all(%(left_out)s)
 
 -- name: polls_after_closed
 -- Of the lifetimes that ended last. Partitions are not searched while a large load has an unindexed week: each search would
@@ -151,7 +155,7 @@ where until_seq is null and date between %(first)s and %(last)s
 with ended as (
     select store_key, closed_at from lifetime
     where until_seq is null and closed_at is not null
-        and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s))
+        and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s)) and store_key <> all(%(left_out)s)
     order by closed_at desc limit 10000
 )
 select 'polls_after_closed', count(*), (array_agg(store_id order by store_id))[:%(examples)s]
@@ -167,7 +171,7 @@ select 'long_closure', count(*), (array_agg(
         || ' from ' || to_char(starts_at at time zone 'UTC', 'YYYY-MM-DD') order by starts_at desc))[:%(examples)s]
 from closure left join store using (store_key)
 where until_seq is null and treatment <> 'ignore' and coalesce(ends_at - starts_at > %(long)s, true)
-    and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s))
+    and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s)) and store_key <> all(%(left_out)s)
 having count(*) > 0
 
 -- name: silent_since_hours_changed
@@ -175,7 +179,7 @@ having count(*) > 0
 with changed as (
     select store_key, max(effective_from) as day from dated_hours
     where until_seq is null and effective_from < (select latest_observed_at::date from ledger_head) - 1
-        and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s))
+        and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s)) and store_key <> all(%(left_out)s)
     group by store_key
 )
 select 'silent_since_hours_changed', count(*), (array_agg(store_id order by store_id))[:%(examples)s]

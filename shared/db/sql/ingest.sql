@@ -189,14 +189,14 @@ select seq + 1 from ledger_head for update
 
 -- name: add_stores
 -- Inserts the stores that are new, with their first poll if the change `seq` brings it: an update would cost as much as the
--- insert. Under the writer lock, no other transaction can add one of them at the same time.
+-- insert. Under the writer lock, no other transaction can add one of them at the same time: with `on conflict`, each store would
+-- be looked up in both indexes again, and marked twice.
 with fresh as (
     insert into store (store_id, first_polled_at, polled_since_seq)
     select wanted.store_id, nullif(first_at, '-infinity'), case when first_at > '-infinity' then %(seq)s::bigint end
     from unnest(%(ids)s::text[], %(first_at)s::timestamptz[]) wanted (store_id, first_at)
     where not exists (select from store where store.store_id = wanted.store_id)
     order by wanted.store_id collate "C"
-    on conflict do nothing
     returning store_id, store_key, first_polled_at
 )
 select store_id, store_key, (extract(epoch from first_polled_at) * 1000000)::bigint as first_us from fresh
@@ -205,10 +205,10 @@ select store_id, store_key, (extract(epoch from first_polled_at) * 1000000)::big
 from store where store_id = any (%(ids)s::text[])
 
 -- name: insert_stores
--- Stores that were new a moment ago.
+-- Stores that were new a moment ago. Under the writer lock, like `add_stores`. Each is looked up by index, and they stay in order.
 insert into store (store_id)
-select store_id from unnest(%(ids)s::text[]) wanted (store_id)
-on conflict do nothing
+select wanted_id from unnest(%(ids)s::text[]) wanted (wanted_id)
+where (select store_key from store where store_id = wanted_id) is null
 
 -- name: add_unkept_stores
 -- The same for a dry run, which is rolled back.
@@ -436,7 +436,7 @@ select import_id, sum(octet_length(packed))::bigint from import_staged
 where import_id = any(%(ids)s) and packed is not null group by import_id
 
 -- name: staged_texts
-select line, byte_offset, raw from import_staged where import_id = %(id)s and packed is not null order by position
+select line, byte_offset, raw, details, packed from import_staged where import_id = %(id)s and packed is not null order by position
 
 -- name: keys_of_stores
 -- Their keys in the order given, each in four bytes; 0 for a store that does not exist. Each by index: while a fleet is added, a

@@ -55,31 +55,31 @@ from unnest(%(store_keys)s::integer[]) with ordinality wanted (store_key, index)
     order by observed_at desc limit %(polls)s) poll
 where not (select has_unindexed_week(%(newest)s::timestamptz - interval '8 days', %(newest)s))
 
+-- name: page_of_stores
+-- The ids of the next stores after a key, and the last key.
+select array_agg(store_id), max(store_key)
+from (select store_key, store_id from store where store_key > %(after)s order by store_key limit %(stores)s) page
+
+-- name: near_stores
+-- Stores whose ids differ from a given one only in case and zeros. The coarse form is cheap.
+select store_id from store
+where replace(lower(store_id collate "pg_c_utf8"), '0', '') in (
+    select replace(lower(given_id collate "pg_c_utf8"), '0', '') from unnest(%(ids)s::text[]) given (given_id))
+
 -- name: look_alikes
 -- Ids that differ only in case or in leading zeros of a number, if one of them is given: how many pairs, and the first.
--- The coarse form ignores every zero. It is cheap, and leaves few ids for the exact form.
-with given as materialized (
-    select store_id collate "C" as store_id, replace(lower(store_id collate "pg_c_utf8"), '0', '') as coarse
-    from (select distinct store_id from unnest(%(ids)s::text[]) given (store_id)) distinct_id
-), named as materialized (
-    select store_id, coarse, true as is_given from given
-    union all
-    select store_id, replace(lower(store_id collate "pg_c_utf8"), '0', ''), false
-    from (
-        select store_id collate "C" as store_id from store
-        where not exists (select from given where given.store_id = store.store_id)
-        offset 0
-    ) other
-    where replace(lower(store_id collate "pg_c_utf8"), '0', '') in (select coarse from given)
-), near as (
-    select store_id, is_given,
+with named as (
+    select distinct store_id collate "C" as store_id, is_given,
         regexp_replace(lower(store_id collate "pg_c_utf8"), '(^|[^0-9])0+(?=[0-9])', '\1', 'g') as form
-    from named
-    where coarse in (select coarse from named group by coarse having count(*) > 1)
+    from (
+        select unnest(%(ids)s::text[]) as store_id, true as is_given
+        union all
+        select unnest(%(others)s::text[]), false
+    ) suspect
 ), pair as (
     select store_id, lag(store_id) over (partition by form order by store_id) as before,
         bool_or(is_given) over (partition by form) as is_concerned
-    from near
+    from named
 )
 select count(*) over () as pairs, before, store_id from pair where is_concerned and before is not null
 order by before limit %(limit)s

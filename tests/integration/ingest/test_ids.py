@@ -171,6 +171,20 @@ def test_look_alikes_of_stored_stores(load_file: LoadFile) -> None:
     assert "look_alikes" not in load_file(polls("other", "new"), "later.csv").quality
 
 
+@pytest.mark.parametrize("others", [0, 30_000])
+def test_look_alikes_among_many_stores(load_file: LoadFile, database_url: str, others: int) -> None:
+    """Few ids are compared by the database, and many by the command."""
+    with psycopg.connect(database_url) as conn:
+        conn.execute(
+            "insert into store (store_id) select 'shop-' || number from generate_series(1, 120000) number"
+        )
+    more = [f"shop-{number}" for number in range(20_000, 20_000 + others)]
+    found = load_file(polls("Shop-00007", "SHOP-119999", "shop-3", "\u0130ris", "iris", *more))
+    listed = {frozenset(pair.values()) for pair in found.quality["look_alikes_list"]}
+    pairs = [("Shop-00007", "shop-7"), ("SHOP-119999", "shop-119999"), ("\u0130ris", "iris")]
+    assert listed == set(map(frozenset, pairs))
+
+
 def test_look_alikes_are_listed_up_to_100(database_url: str, tmp_path: Path) -> None:
     ids = [f"{'0' * zeros}{number}" for number in range(1, 51) for zeros in range(5)]
     (tmp_path / "polls.csv").write_bytes(polls(*ids))

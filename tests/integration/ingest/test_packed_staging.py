@@ -164,16 +164,33 @@ def test_a_chunk_that_is_missing_is_noticed(
     assert stored(database_url) == []
 
 
+COLUMNS = {
+    "hours": (HOURS, "{id},{day},09:00,{end}"),
+    "hours, the id last": ("end_time_local;day;start_time_local;store_id", "{end};{day};09:00;{id}"),
+    "hours, the id in the middle": ("day,start_time_local,store_id,end_time_local", "{day},09:00,{id},{end}"),
+    "hours, a column that is not read": (f"{HOURS},remark", "{id},{day},09:00,{end},x{day}{day}"),
+    "zones": (ZONES, "{id},{zone}"),
+    "zones, the id last": ("timezone_str,store_id", "{zone},{id}"),
+}
+ZONES_OF_ROWS = ("UTC", "America/Chicago", "Central Standard Time")
+
+
+def write_row(form: str, store_id: str, number: int, *, valid: bool = True) -> str:
+    zone = ZONES_OF_ROWS[number % 3] if valid else "Mars"
+    return form.format(id=store_id, day=number % 7, end="10:00" if valid else "99:00", zone=zone)
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-@pytest.mark.parametrize("header", [HOURS, ZONES])
+@pytest.mark.parametrize("columns", COLUMNS)
 def test_rows_of_a_store_that_is_held_are_rejected_as_they_are_in_the_file(
-    database_url: str, tmp_path: Path, header: str, end: str
+    database_url: str, tmp_path: Path, columns: str, end: str
 ) -> None:
-    """The last line has no end. Blank and quoted lines come before it."""
-    valid, invalid = ("0,09:00,10:00", "0,09:00,99:00") if header == HOURS else ("UTC", "Mars")
-    rows = [f"store-{n % 10},{valid}" for n in range(30)]
-    rows[12:12] = ["", f'"store-1",{valid}', f"caf\u00e9,{valid}"]
-    rows += [f"store-1,{invalid}", f"store-1,{valid}"]
+    """The last line has no end. Blank and quoted lines, and ids that are written differently, come among them."""
+    header, form = COLUMNS[columns]
+    ids = [("store-1" if n % 10 == 1 else f"caf\u00e9-{n % 10}") + " " * (n in {40, 41}) for n in range(60)]
+    rows = [write_row(form, store_id, n) for n, store_id in enumerate(ids)]
+    rows[12:12] = ["", write_row(form, '"store-1"', 0), write_row(form, " store-1", 1)]
+    rows += [write_row(form, "store-1", 2, valid=False), write_row(form, "store-1", 3)]
     lines = [header, *rows]
     file = tmp_path / "rows.csv"
     file.write_bytes(end.join(lines).encode())
@@ -184,12 +201,36 @@ def test_rows_of_a_store_that_is_held_are_rejected_as_they_are_in_the_file(
             "select line, byte_offset, raw from import_reject where reason = 'store_incomplete' order by line"
         ).fetchall()
     places = [
-        line for line, row in enumerate(lines, 1) if row.strip('"').startswith("store-1") and valid in row
+        line
+        for line, row in enumerate(lines, 1)
+        if "store-1" in row and "99:00" not in row and "Mars" not in row
     ]
     assert [line for line, _, _ in rejects] == places
     for line, offset, raw in rejects:
         assert raw == lines[line - 1].encode()
         assert text[offset : offset + len(raw)] == raw
+
+
+@pytest.mark.parametrize(
+    ("form", "keeps_text"),
+    [
+        ("{id},{day},09:00,10:00\n", False),
+        ("{id},{day},9:00,10:00:00\n", False),
+        ("{id},{day},09:00,10:00\r\n", True),
+        ('"{id}",{day},09:00,10:00\n', True),
+        (" {id},{day},09:00,10:00\n", True),
+    ],
+)
+def test_a_chunk_keeps_its_text_only_if_its_lines_cannot_be_rebuilt(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str, *, keeps_text: bool
+) -> None:
+    file = tmp_path / "rows.csv"
+    rows = (form.format(id=f"store-{n}", day=day) for day in range(7) for n in range(20))
+    file.write_bytes("".join([f"{HOURS}\n", *rows]).encode())
+    stop_after(3, monkeypatch)
+    load(database_url, file)
+    with psycopg.connect(database_url) as conn:
+        assert conn.execute("select raw is not null from import_staged").fetchall() == [(keeps_text,)] * 3
 
 
 def test_stores_without_weekly_rows_keep_their_weekly_hours(database_url: str, tmp_path: Path) -> None:
@@ -205,6 +246,7 @@ def test_stores_without_weekly_rows_keep_their_weekly_hours(database_url: str, t
         "held,0,09:00,99:00,",
     ]
     after.write_text("\n".join([f"{HOURS},effective_from", *rows, "last,0,09:00,11:00,"]) + "\n")
-    assert load(database_url, after).state == "succeeded"
+    result = load(database_url, after)
+    assert (result.state, (result.quality or {})["hours_rows"]) == ("succeeded", len(names) - 1)
     hour = {"first": 11, "dated": 10, "held": 10, "last": 11}
     assert stored(database_url) == sorted(f"{name},0,32400,{hour[name] * 3600}" for name in names)
