@@ -107,29 +107,28 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         with suppress(QueueUnavailable):  # refuse an unsafe Redis; one that is unavailable may come back
             await run_in_threadpool(check_queue, redis_url)
         pools = make_pools(settings, application_name=session_name("uptill-api"))
-        await pools.open()
-        app.state.keys = KeyRing(pools.keys)
-        app.state.rates = rates = make_rates(settings)
-        context = app.state.context = _build_context(settings, pools, provider)
-        context.publisher.start()
-        serve_metrics(settings, "api")
-        announce_stop(context.stopping)
-        start_tracing("api", settings.otlp_endpoint)
-        gc.freeze()  # objects created so far stay, so the collector need not scan them
-        gc.set_threshold(_COLLECT_AFTER)
-        try:
-            async with context.changes.keep_listening(), context.readiness.watching():
-                yield
-        finally:
-            await run_in_threadpool(context.publisher.close, _PUBLISHED_WITHIN_S)
-            context.storage_lane.close()
-            context.keys_lane.close()
-            context.outage_lane.close()
-            context.series_lane.close()
-            await context.ingest.close()
-            await rates.close()
-            await pools.close()
-            stop_tracing()
+        async with pools.opened():
+            app.state.keys = KeyRing(pools.keys)
+            app.state.rates = rates = make_rates(settings)
+            context = app.state.context = _build_context(settings, pools, provider)
+            context.publisher.start()
+            serve_metrics(settings, "api")
+            announce_stop(context.stopping)
+            start_tracing("api", settings.otlp_endpoint)
+            gc.freeze()  # objects created so far stay, so the collector need not scan them
+            gc.set_threshold(_COLLECT_AFTER)
+            try:
+                async with context.changes.keep_listening(), context.readiness.watching():
+                    yield
+            finally:
+                await run_in_threadpool(context.publisher.close, _PUBLISHED_WITHIN_S)
+                context.storage_lane.close()
+                context.keys_lane.close()
+                context.outage_lane.close()
+                context.series_lane.close()
+                await context.ingest.close()
+                await rates.close()
+                stop_tracing()
 
     app = make_service(
         ServiceIdentity("api", "Uptill", "How long each store was up and down within its opening hours."),

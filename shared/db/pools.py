@@ -1,6 +1,8 @@
 """The pools of an HTTP service, so that slow lists leave connections for writes, and both leave some for API keys."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from shared.db.connect import CallPool, make_async_pool
@@ -21,15 +23,20 @@ class Pools:
     accepting: CallPool
     reading: CallPool
 
-    async def open(self) -> None:
-        """Begin to connect without waiting. A service starts while the database is away, and reports it on `/readyz`."""
-        for pool in self._all_pools():
-            await pool.open()
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[None]:
+        """Begin to connect without waiting, and close the connections at the end, whatever ends the service.
 
-    async def close(self) -> None:
-        """Close the connections."""
-        # Together, because each waits for a frozen server.
-        await asyncio.gather(*(pool.close() for pool in self._all_pools()))
+        A service starts while the database is away, and reports it on `/readyz`. If its start fails, a pool that is still
+        connecting would keep the process alive.
+        """
+        try:
+            for pool in self._all_pools():
+                await pool.open()
+            yield
+        finally:
+            # Together, because each waits for a frozen server.
+            await asyncio.gather(*(pool.close() for pool in self._all_pools()))
 
     def _all_pools(self) -> tuple[CallPool, ...]:
         return self.keys, self.accepting, self.reading

@@ -17,13 +17,14 @@ from shared.audit import record_async
 from shared.channels.notice import Notice
 from shared.channels.queue_message import QueuedEvent, queue_message_async
 from shared.db.queries import queries
-from shared.errors import ForbiddenError, IncidentHasEnded, IncidentNotFound
+from shared.errors import ForbiddenError, IncidentHasEnded, IncidentNotFound, LimitReached
 from shared.incidents.machine import EventKind
 from shared.incidents.stored_rules import list_rules
 from shared.keys import EVERY_STORE, StoreScope
 
 _SQL = queries("alert_rules")
 MOST_SHOWN: Final = 1_000
+MAX_NOTES: Final = 200  # of an incident
 _NO_FILTER: Final[Mapping[str, Any]] = dict.fromkeys(
     ("id", "before_id", "states", "kinds", "rule", "store_id", "text"), None
 )
@@ -108,7 +109,7 @@ async def list_members(
 
 
 async def list_events(conn: AsyncConnection, incident: StoredIncident) -> Sequence[StoredEvent]:
-    """Return the first `MOST_SHOWN` events. A caller who does not see the whole incident sees none: they count its stores."""
+    """Return the newest `MOST_SHOWN` events, oldest first. A caller who does not see the whole incident sees none: they count its stores."""
     if not incident.is_whole:
         return []
     async with conn.cursor(row_factory=class_row(StoredEvent)) as cursor:
@@ -127,7 +128,8 @@ async def change_incident(
 ) -> StoredIncident:
     """Acknowledge an incident, or add a note, or both. To acknowledge twice changes nothing.
 
-    Raises `IncidentNotFound`, `IncidentHasEnded`, and `ForbiddenError` if it is also about stores of others.
+    Raises `IncidentNotFound`, `IncidentHasEnded`, `LimitReached` if it has `MAX_NOTES` notes, and `ForbiddenError` if it is
+    also about stores of others.
     """
     async with conn.transaction():
         incident = await get_incident(conn, incident_id, visible)
@@ -136,7 +138,7 @@ async def change_incident(
         if acknowledged:
             await _acknowledge(conn, incident, by)
         if note is not None:
-            await _add_event(conn, incident, by, EventKind.NOTED, {"note": note})
+            await _add_note(conn, incident, by, note)
         return await get_incident(conn, incident_id, visible)
 
 
@@ -151,6 +153,14 @@ async def _acknowledge(conn: AsyncConnection, incident: StoredIncident, by: str)
     for rule in await list_rules(conn, EVERY_STORE, incident.rule):
         for channel in rule.delivery["channels"]:
             await queue_message_async(conn, _acknowledgement(channel, incident))
+
+
+async def _add_note(conn: AsyncConnection, incident: StoredIncident, by: str, note: str) -> None:
+    cursor = await conn.execute(_SQL["count_notes"], {"id": incident.id})
+    ((count,),) = await cursor.fetchall()
+    if count >= MAX_NOTES:
+        raise LimitReached(f"incident {incident.id} has {count} notes, and the limit is {MAX_NOTES}")
+    await _add_event(conn, incident, by, EventKind.NOTED, {"note": note})
 
 
 def _acknowledgement(channel: str, incident: StoredIncident) -> QueuedEvent:

@@ -20,8 +20,10 @@ from shared.service_levels.terms import LevelTerms, check_level_name
 from shared.texts import quoted
 
 _SQL = queries("service_levels")
-# Each costs the workers a pass over its stores every hour.
+# Each costs the workers a pass over its stores every hour. Limited keys have a share of their own, so that none of them
+# can use up what all others need.
 MAX_LEVELS: Final = 100
+MAX_LEVELS_OF_LABELS: Final = 10
 PeriodName = Literal["current", "previous"]
 StateName = Literal["ok", "at_risk", "missed", "no_data"]
 _AGO: Final[Mapping[PeriodName, int]] = {"current": 0, "previous": 1}
@@ -77,11 +79,7 @@ async def set_level(
     check_level_name(name)
     terms = replace(terms, labels=_within(terms.labels, visible))
     async with conn.transaction():
-        ((others,),) = await _fetch_all(conn, "count_others", {"name": name})
-        if others >= MAX_LEVELS:
-            raise LimitReached(
-                f"there are {others} service levels, and the limit is {MAX_LEVELS}: remove one first"
-            )
+        await _require_room(conn, name, visible)
         row = {**asdict(terms), "labels": Jsonb(dict(terms.labels)), "caps": Jsonb(dict(terms.caps))}
         asked = {**row, "name": name, "changed_by": by, "scope": _scope(visible)}
         if not (await conn.execute(_SQL["set"], asked)).rowcount:
@@ -91,6 +89,18 @@ async def set_level(
         details = {"target": terms.target, "labels": dict(terms.labels)}
         await record_async(conn, by, "service_level.set", name, **details)
         return await get_level(conn, name, visible)
+
+
+async def _require_room(conn: AsyncConnection, name: str, visible: StoreScope) -> None:
+    """Wait for other callers who set a level. Raise `LimitReached` if there is no room for one more."""
+    await conn.execute(_SQL["take_turns"])
+    most = MAX_LEVELS if visible.labels is None else MAX_LEVELS_OF_LABELS
+    ((others,),) = await _fetch_all(conn, "count_others", {"name": name, "scope": _scope(visible)})
+    if others >= most:
+        whose = "" if visible.labels is None else " of stores with the labels of this key"
+        raise LimitReached(
+            f"there are {others} service levels{whose}, and the limit is {most}: remove one first"
+        )
 
 
 async def remove_level(conn: AsyncConnection, name: str, *, by: str, visible: StoreScope) -> None:

@@ -4,7 +4,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings
 
 from shared.settings.forms import RATE
-from shared.settings.names import MAX_PRESIGN_S
+from shared.settings.names import MAX_PRESIGN_S, MAX_S
 
 
 class CallSettings(BaseSettings):
@@ -16,7 +16,9 @@ class CallSettings(BaseSettings):
         le=MAX_PRESIGN_S,
         description="Seconds that a download link is valid. The same link is returned again until half of that time is left.",
     )
-    max_wait_s: float = Field(default=30.0, ge=0, description="Longest `?wait=` of `GET /v1/reports/{id}`.")
+    max_wait_s: float = Field(
+        default=30.0, ge=0, le=MAX_S, description="Longest `?wait=` of `GET /v1/reports/{id}`."
+    )
     allowed_hosts: str = Field(
         default="",
         description="Names allowed in the `Host` header, in addition to those of this machine, `UPTILL_API_URL` and `UPTILL_INGEST_URL`. Separated by commas; may contain `*.example.com` and `*`.",
@@ -66,6 +68,7 @@ class CallSettings(BaseSettings):
     max_queue_age_s: float = Field(
         default=900.0,
         gt=0,
+        le=MAX_S,
         description="A key gets no new report while its oldest unclaimed batch is older than this many seconds.",
     )
     max_body_bytes: int = Field(

@@ -4,6 +4,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings
 
 from shared.settings.forms import LEVELS
+from shared.settings.names import MAX_S
 
 
 class ObservingSettings(BaseSettings):
@@ -12,6 +13,7 @@ class ObservingSettings(BaseSettings):
     silent_after_s: float = Field(
         default=10_800.0,
         gt=0,
+        le=MAX_S,
         description="A store counts as silent if its last poll is this many seconds older than the newest poll of all stores. In live state: if it is open for so long without a poll and its usual gap between polls is not known.",
     )
     metrics_port: int = Field(

@@ -3,6 +3,8 @@
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings
 
+from shared.settings.names import MAX_S
+
 
 class PageSettings(BaseSettings):
     """The page for people, and signing in to it."""
@@ -10,11 +12,13 @@ class PageSettings(BaseSettings):
     page_idle_s: float = Field(
         default=8 * 3600.0,
         gt=0,
+        le=MAX_S,
         description="Seconds without a request after which a browser must sign in to the page again.",
     )
     page_session_s: float = Field(
         default=7 * 86_400.0,
         gt=0,
+        le=MAX_S,
         description="Seconds after which a browser must sign in to the page again in any case.",
     )
     oidc_issuer: str = Field(

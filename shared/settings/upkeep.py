@@ -4,25 +4,34 @@ from pydantic import Field
 from pydantic_settings import BaseSettings
 
 from shared.settings.forms import POLICIES
+from shared.settings.names import MAX_DAYS, MAX_S
 
 
 class UpkeepSettings(BaseSettings):
     """What is kept and for how long, and what is computed ahead."""
 
     report_ttl_s: float = Field(
-        default=7 * 86_400.0, gt=0, description="Seconds after a report's end until its files are removed."
+        default=7 * 86_400.0,
+        gt=0,
+        le=MAX_S,
+        description="Seconds after a report's end until its files are removed.",
     )
     janitor_s: float = Field(
         default=3600.0,
         gt=0,
+        le=MAX_S,
         description="Seconds between two rounds of the janitor, which deletes old data and objects that no row points to.",
     )
     polls_keep_days: int = Field(
-        default=0, ge=0, description="Days after its end until a week of polls is deleted. 0: never."
+        default=0,
+        ge=0,
+        le=MAX_DAYS,
+        description="Days after its end until a week of polls is deleted. 0: never.",
     )
     seal_after_days: int = Field(
         default=0,
         ge=0,
+        le=MAX_DAYS,
         description="Days after its end until a week of polls moves from Postgres to the bucket as Parquet, once a day. 0: never. Turn it on when every service runs this release.",
     )
     facts_policies: str = Field(
@@ -47,15 +56,18 @@ class UpkeepSettings(BaseSettings):
     reports_keep_days: int = Field(
         default=0,
         ge=0,
+        le=MAX_DAYS,
         description="Days after its files have expired until an ended report is deleted. 0: never.",
     )
     rejects_keep_days: int = Field(
         default=0,
         ge=0,
+        le=MAX_DAYS,
         description="Days after an import's end until its rejected rows are deleted. 0: never.",
     )
     imports_keep_days: int = Field(
         default=0,
         ge=0,
+        le=MAX_DAYS,
         description="Days after its end until an import is deleted, with its rejected rows. 0: never.",
     )

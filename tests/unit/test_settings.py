@@ -166,3 +166,13 @@ def test_a_number_is_finite(odd: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UPTILL_SWEEP_S", odd)
     with pytest.raises(ConfigurationError, match=f"must be a finite number, not '{odd}'"):
         load_settings()
+
+
+def test_no_time_is_too_long_for_the_services(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in Settings.model_fields:
+        # A rate is no time.
+        if name.endswith(("_s", "_days")) and not name.endswith("_per_s"):
+            with monkeypatch.context() as patch:
+                patch.setenv(f"UPTILL_{name.upper()}", "10000000000")
+                with pytest.raises(ConfigurationError, match=f"UPTILL_{name.upper()}"):
+                    load_settings()

@@ -15,7 +15,7 @@ from services.api.schemas.incidents import (
     IncidentQuery,
 )
 from shared.db.connect import autocommitting_async, borrowed_async
-from shared.errors import IncidentHasEnded, IncidentNotFound
+from shared.errors import IncidentHasEnded, IncidentNotFound, LimitReached
 from shared.http.contract import answers
 from shared.http.cursors import cut_page, id_cursor
 from shared.http.unique_names import UniqueNamesRoute
@@ -54,7 +54,9 @@ async def read_incident(
     return IncidentPage.with_parts(incident, stores, events)
 
 
-@router.patch("/v1/incidents/{incident_id}", responses=answers(IncidentNotFound, IncidentHasEnded))
+@router.patch(
+    "/v1/incidents/{incident_id}", responses=answers(IncidentNotFound, IncidentHasEnded, LimitReached)
+)
 async def patch_incident(
     context: Context, key: Writer, incident_id: IncidentId, body: IncidentPatch
 ) -> IncidentBody:

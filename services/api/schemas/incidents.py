@@ -135,7 +135,7 @@ class IncidentEventBody(BaseModel):
 
 
 class IncidentPage(IncidentBody):
-    """An incident with up to 1,000 of its stores, and its timeline: up to 1,000 events, oldest first."""
+    """An incident with up to 1,000 of its stores, and its timeline: the newest 1,000 events, oldest first."""
 
     stores: list[MemberBody]
     events: list[IncidentEventBody] = Field(description="Empty unless `is_whole`.")

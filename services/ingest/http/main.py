@@ -61,61 +61,60 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             reserve_bytes=settings.spool_reserve_bytes,
             quota_bytes=settings.spool_max_bytes,
         )
-        await pools.open()
-        database_url = settings.database_url.get_secret_value()
-        importer = Importer(database_url, spool, Limits.from_settings(settings))
-        live = GroupCommit(database_url)
-        app.state.keys = KeyRing(pools.keys)
-        app.state.session_callers = SessionCallers(pools.keys, settings)
-        app.state.rates = rates = make_rates(settings)
-        stopping = Stopping()
-        redis_url = settings.redis_url.get_secret_value()
-        upload_wait = UploadWait()
-        readiness = Readiness(
-            ingest_checks(pools.keys, redis_url, spool, importer, upload_wait), lambda: stopping.requested
-        )
-        app.state.context = IngestContext(
-            settings=settings,
-            pools=pools,
-            spool=spool,
-            importer=importer,
-            live=live,
-            hooks=HookRing(pools.keys),
-            held_bodies=HeldBodies(),
-            ignored_calls=IgnoredCalls(live),
-            stopping=stopping,
-            changes_lane=Lane(
-                "the database", DatabaseUnavailable, threads=4, waiting=64, within_s=30.0, breaks=False
-            ),
-            dry_runs_lane=Lane(
-                "the database",
-                DatabaseUnavailable,
-                threads=1,
-                waiting=8,
-                within_s=_DRY_RUN_WITHIN_S,
-                breaks=False,
-            ),
-            readiness=readiness,
-            upload_wait=upload_wait,
-            status_words={**parse_status_words(settings.status_words), **STATUSES},
-        )
-        importer.start()
-        live.start()
-        serve_metrics(settings, "ingest")
-        announce_stop(stopping, importer.stop)
-        start_tracing("ingest", settings.otlp_endpoint)
-        try:
-            async with readiness.watching(), app.state.context.ignored_calls.writing():
-                yield
-        finally:
-            await run_in_threadpool(importer.close)
-            await run_in_threadpool(live.close, _WRITTEN_WITHIN_S)
-            app.state.context.changes_lane.close()
-            app.state.context.dry_runs_lane.close()
-            await rates.close()
-            await pools.close()
-            spool.close()
-            stop_tracing()
+        async with pools.opened():
+            database_url = settings.database_url.get_secret_value()
+            importer = Importer(database_url, spool, Limits.from_settings(settings))
+            live = GroupCommit(database_url)
+            app.state.keys = KeyRing(pools.keys)
+            app.state.session_callers = SessionCallers(pools.keys, settings)
+            app.state.rates = rates = make_rates(settings)
+            stopping = Stopping()
+            redis_url = settings.redis_url.get_secret_value()
+            upload_wait = UploadWait()
+            readiness = Readiness(
+                ingest_checks(pools.keys, redis_url, spool, importer, upload_wait), lambda: stopping.requested
+            )
+            app.state.context = IngestContext(
+                settings=settings,
+                pools=pools,
+                spool=spool,
+                importer=importer,
+                live=live,
+                hooks=HookRing(pools.keys),
+                held_bodies=HeldBodies(),
+                ignored_calls=IgnoredCalls(live),
+                stopping=stopping,
+                changes_lane=Lane(
+                    "the database", DatabaseUnavailable, threads=4, waiting=64, within_s=30.0, breaks=False
+                ),
+                dry_runs_lane=Lane(
+                    "the database",
+                    DatabaseUnavailable,
+                    threads=1,
+                    waiting=8,
+                    within_s=_DRY_RUN_WITHIN_S,
+                    breaks=False,
+                ),
+                readiness=readiness,
+                upload_wait=upload_wait,
+                status_words={**parse_status_words(settings.status_words), **STATUSES},
+            )
+            importer.start()
+            live.start()
+            serve_metrics(settings, "ingest")
+            announce_stop(stopping, importer.stop)
+            start_tracing("ingest", settings.otlp_endpoint)
+            try:
+                async with readiness.watching(), app.state.context.ignored_calls.writing():
+                    yield
+            finally:
+                await run_in_threadpool(importer.close)
+                await run_in_threadpool(live.close, _WRITTEN_WITHIN_S)
+                app.state.context.changes_lane.close()
+                app.state.context.dry_runs_lane.close()
+                await rates.close()
+                spool.close()
+                stop_tracing()
 
     app = make_service(
         ServiceIdentity("ingest", "Uptill ingest", "Loads polls, opening hours, time zones and closures."),

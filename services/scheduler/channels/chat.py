@@ -35,21 +35,23 @@ class ChatTerms:
     timeout_s: float = 30.0
 
 
-# Many people name stores, labels and schedules. Chat services would notify everybody of a name such as @everyone.
-_MENTION: Final = re.compile(r"@(?=\w)")
+# Many people name stores, labels and schedules. Chat services would notify everybody of a name such as @everyone, drop what
+# looks like a tag, and make a link of [text](address).
+_ACTIVE: Final = re.compile(r"@(?=\w)|\](?=\()")
+_ANGLES: Final = str.maketrans("<>", "\u2039\u203a")
 
 
-def without_mentions(text: str) -> str:
-    """Return the text with a zero-width space after each @ of a word, so that `@everyone` notifies nobody."""
-    return _MENTION.sub("@\u200b", text)
+def without_markup(text: str) -> str:
+    """Return the text so that a chat service shows it and does no more: with zero-width spaces, and other angle brackets."""
+    return _ACTIVE.sub(lambda found: f"{found[0]}\u200b", text.translate(_ANGLES))
 
 
 def send_chat(terms: ChatTerms, lease: MessageLease, content: Content) -> AttemptOutcome:
     """Send once. Errors name neither the address nor what the service said."""
     asked = {
         "url": lease.destination["url"],
-        "title": without_mentions(content.title),
-        "body": without_mentions(write_plain(content)),
+        "title": without_markup(content.title),
+        "body": without_markup(write_plain(content)),
         "allow_private": terms.allow_private,
     }
     environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}

@@ -88,7 +88,12 @@ order by m.left_at is not null, s.store_id
 limit %(limit)s
 
 -- name: events
-select at, kind, actor, details from incident_event where incident_id = %(id)s order by id limit %(limit)s
+select at, kind, actor, details
+from (select * from incident_event where incident_id = %(id)s order by id desc limit %(limit)s) newest
+order by id
+
+-- name: count_notes
+select count(*) from incident_event where incident_id = %(id)s and kind = 'noted'
 
 -- name: acknowledge
 update incident set state = 'acknowledged', acknowledged_at = clock_timestamp(), acknowledged_by = %(by)s

@@ -12,8 +12,17 @@ set profile = excluded.profile, target = excluded.target, labels = excluded.labe
     revision = service_level.revision + 1
 where %(scope)s::jsonb is null or service_level.labels @> %(scope)s::jsonb
 
+-- name: take_turns
+select pg_advisory_xact_lock(hashtextextended('change of service levels', 0))
+
 -- name: count_others
-select count(*) from service_level where name <> %(name)s
+-- Those that limited keys set: of stores with the labels of the key. All others: of a key without a limit.
+select count(*)
+from service_level level left join api_key maker on maker.prefix = level.changed_by
+where level.name <> %(name)s and case
+    when %(scope)s::jsonb is null then maker.store_labels is null
+    else maker.store_labels is not null and level.labels @> %(scope)s::jsonb
+end
 
 -- name: remove
 delete from service_level where name = %(name)s and (%(scope)s::jsonb is null or labels @> %(scope)s::jsonb)

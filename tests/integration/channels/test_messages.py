@@ -318,10 +318,11 @@ class TestChat:
     def test_a_name_notifies_nobody(self, desk: Desk, hook: Receiver) -> None:
         hook.answer = lambda _: (200, {"Content-Type": "application/json"}, b'{"id": "1"}')
         desk.add("ops", "chat", url=f"ntfy://127.0.0.1:{hook.port}/{TOKEN}")
-        desk.tell("ops", "@everyone (0042) is down @ 12:00")
+        desk.tell("ops", "@everyone (0042) is down @ 12:00, <!here> too, [x](http://e)")
         assert desk.send_all() == 1
         told = json.loads(hook.received[0].body)["message"]
         assert "@\u200beveryone (0042) is down @ 12:00" in told
+        assert "\u2039!here\u203a too, [x]\u200b(http://e)" in told
         assert "@everyone" not in told
 
     @pytest.mark.parametrize(

@@ -10,8 +10,17 @@ import pytest
 from services.scheduler.incidents.evaluate_due import evaluate_rules
 from services.scheduler.retention import forget_incidents
 from shared.db.connect import make_pool
+from shared.errors import LimitReached
 from shared.incidents.delivery import Delivery
-from shared.incidents.stored import change_incident, get_incident, list_events, list_incidents, list_members
+from shared.incidents.stored import (
+    MAX_NOTES,
+    MOST_SHOWN,
+    change_incident,
+    get_incident,
+    list_events,
+    list_incidents,
+    list_members,
+)
 from shared.incidents.stored_rules import remove_rule, set_rule
 from shared.incidents.terms import RuleKind, RuleTerms
 from shared.keys import EVERY_STORE
@@ -49,6 +58,27 @@ async def _set_rules(session: psycopg.AsyncConnection) -> None:
         await set_rule(session, name, RuleTerms(kind), Delivery(channels=["ops"]), by="abcdefgh")
 
 
+async def _write_notes(session: psycopg.AsyncConnection) -> None:
+    """The newest events are shown, and there is an end to notes."""
+    incident, *_ = await list_incidents(session, EVERY_STORE, limit=1)
+    await session.execute(
+        "insert into incident_event (incident_id, at, kind, details)"
+        " select %s, now(), 'joined', '{}' from generate_series(1, %s)",
+        [incident.id, MOST_SHOWN],
+    )
+    for number in range(MAX_NOTES - 1):
+        await change_incident(
+            session, incident.id, EVERY_STORE, by="abcdefgh", acknowledged=False, note=f"{number}"
+        )
+    with pytest.raises(LimitReached, match="200 notes"):
+        await change_incident(
+            session, incident.id, EVERY_STORE, by="abcdefgh", acknowledged=False, note="one more"
+        )
+    events = await list_events(session, incident)
+    assert len(events) == MOST_SHOWN
+    assert [event.details["note"] for event in events[-2:]] == [f"{MAX_NOTES - 3}", f"{MAX_NOTES - 2}"]
+
+
 async def _look_after_incidents(session: psycopg.AsyncConnection) -> None:
     for incident in await list_incidents(session, EVERY_STORE, limit=10):
         changed = await change_incident(
@@ -62,5 +92,6 @@ async def _look_after_incidents(session: psycopg.AsyncConnection) -> None:
             "acknowledged",
             "noted",
         ]
+    await _write_notes(session)
     for name in ("down", "silent"):
         await remove_rule(session, name, by="abcdefgh")

@@ -244,6 +244,25 @@ def test_there_is_a_limit(api: TestClient, conn: psycopg.Connection) -> None:
     put(api, "7", target=0.8)
 
 
+def test_an_owner_cannot_use_up_what_others_need(api: TestClient, conn: psycopg.Connection) -> None:
+    key = create_key(
+        conn, name="anna", scopes=["reports:read", "reports:write"], store_labels={"owner": "anna"}
+    )
+    anna = {"Authorization": f"Bearer {key}"}
+    for number in range(10):
+        made = api.put(f"/v1/service-levels/anna{number}", json={"target": 0.9}, headers=anna)
+        assert made.status_code == 200
+    refused = api.put("/v1/service-levels/anna10", json={"target": 0.9}, headers=anna)
+    assert "limit is 10" in problem(refused, 409, "limit_reached")["detail"]
+    assert api.put("/v1/service-levels/anna9", json={"target": 0.8}, headers=anna).json()["target"] == 0.8
+    conn.execute(
+        "insert into service_level (name, profile, target, labels, period, policy, unknown, excluded, caps)"
+        " select n::text, 'plain', 0.9, '{}', 'calendar_month', 'classic', 'up', 'up', '{}' from generate_series(1, 99) n"
+    )
+    put(api, "the-hundredth")
+    problem(api.put("/v1/service-levels/one-more", json={"target": 0.9}), 409, "limit_reached")
+
+
 def make_file(
     api: TestClient, worker: WorkerContext, key: str | None = None, **asked: Any
 ) -> list[dict[str, Any]]:
