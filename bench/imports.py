@@ -15,8 +15,8 @@ def run_imports(stand: Stand, rounds: int) -> Sequence[Figure]:
     done = ingest.run_rounds(server_url, file, rounds)
     first_s, again_s = [one.first.seconds for one in done], [one.again.seconds for one in done]
     figures = [
-        Figure("first load", "s", first_s, "raw COPY", [one.raw_s for one in done], Target("<=", 1.25)),
-        Figure("same rows again", "s", again_s, "first load", first_s, Target("<=", 2)),
+        Figure("first load", "s", first_s, "raw COPY", [one.raw_s for one in done], Target("<=", 1)),
+        Figure("same rows again", "s", again_s, "first load", first_s, Target("<=", 1.5)),
         Figure("same file again", "s", [one.same.seconds for one in done], target=Target("<=", 0.5)),
         Figure("a new day", "s", [one.day.seconds for one in done], target=Target("<=", 1)),
         Figure("peak memory, first load", "MB", [one.first.peak_mb for one in done], target=_MEMORY_MB),

@@ -112,8 +112,8 @@ def run_rounds(server_url: str, file: Path, rounds: int) -> Sequence[IngestRound
     again_ratio = statistics.median(one.again.seconds / one.first.seconds for one in done)
     print(f"rows                         {done[0].first.rows_read:,}")
     print(f"raw COPY                     {statistics.median(one.raw_s for one in done):.2f} s")
-    print(f"first load / raw COPY        {raw_ratio:.2f}   (budget 1.25)")
-    print(f"same rows again / first load {again_ratio:.2f}   (budget 2)")
+    print(f"first load / raw COPY        {raw_ratio:.2f}   (budget 1)")
+    print(f"same rows again / first load {again_ratio:.2f}   (budget 1.5)")
     print(f"same file again              {same_s:.2f} s (budget 0.5 s)")
     print(f"new day, {done[0].day.rows_read:,} rows         {day_s:.2f} s (budget 1 s)")
     print(f"first load                   {done[0].first.rows_read / first_s:,.0f} rows/s")
@@ -152,7 +152,11 @@ def run_large(
     peak = statistics.median(one.first.peak_kb / one.usual.peak_kb for one in done)
     print(f"{repeated.rows_read:,} rows: rows/s      {speed:.2f} of the reference set's (budget 0.9)")
     print(f"  peak memory                {peak:.2f} of the reference set's (budget 1.1)")
-    print(f"  again                      {repeated.seconds:.1f} s, {repeated.peak_kb / 1024:.0f} MB")
+    again_ratio = repeated.seconds / done[-1].first.seconds
+    print(f"  again / first load of them {again_ratio:.2f}   (budget 1.5)")
+    print(
+        f"  again                      {repeated.seconds:.1f} s, {repeated.peak_kb / 1024:.0f} MB (budget 256)"
+    )
     return done, repeated
 
 

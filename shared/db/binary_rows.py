@@ -3,7 +3,7 @@
 https://www.postgresql.org/docs/current/sql-copy.html, section Binary Format.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -37,7 +37,7 @@ def decode_records(packed: bytes | None, record: np.dtype[Any]) -> NDArray[Any]:
 
 
 def encode_rows(*columns: Column) -> memoryview:
-    """Encode columns without nulls as the rows of a COPY stream: int16, int32, int64 (also timestamptz), bool, and text of one length."""
+    """Encode columns without nulls as the rows of a COPY stream: int16, int32, int64 (also timestamptz), bool, and text or bytes of one length, such as a UUID."""
     fields: list[tuple[str, str]] = [("count", ">i2")]
     for index, column in enumerate(columns):
         fields += [(f"bytes{index}", ">i4"), (f"value{index}", column.dtype.newbyteorder(">").str)]
@@ -55,9 +55,9 @@ def copy_rows(conn: psycopg.Connection, table: str, columns: str, *values: Colum
 
 
 def send_rows(
-    conn: psycopg.Connection, table: str, columns: Sequence[str], parts: Sequence[memoryview]
+    conn: psycopg.Connection, table: str, columns: Sequence[str], parts: Iterable[memoryview]
 ) -> None:
-    """Copy encoded rows into `table (columns)`."""
+    """Copy encoded rows into `table (columns)`. The server works on each part while the next one is made."""
     statement = sql.SQL("copy {} ({}) from stdin (format binary)").format(
         sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, columns))
     )

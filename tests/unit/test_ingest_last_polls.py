@@ -53,6 +53,19 @@ def test_the_filter_has_no_false_negatives_and_few_false_positives() -> None:
     assert seen.add_polls(stores, instants + 1).mean() < 0.001
 
 
+def test_a_full_filter_raises_few_false_alarms() -> None:
+    seen, at_once = SeenPolls(), 1_000_000
+    stores = np.arange(at_once, dtype=np.int32)
+
+    def add_polls(at_us: int) -> float:
+        return float(seen.add_polls(stores, np.full(at_once, at_us)).mean())
+
+    alarms = [add_polls(at_us) for at_us in range(seen_polls.FILTER_POLLS // at_once)]
+    assert not seen.make_room(0)
+    assert 0.003 < add_polls(at_once) < 0.006
+    assert np.mean(alarms) < 0.002
+
+
 def test_filters_remember_all_polls_until_they_start_over(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(seen_polls, "FILTER_POLLS", 130)
     monkeypatch.setattr(seen_polls, "MOST_FILTERS", 2)

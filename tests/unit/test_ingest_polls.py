@@ -175,16 +175,16 @@ def test_most_real_looking_chunks_are_plain() -> None:
     assert rows.lines.tolist() == list(range(2, 102))
 
 
-def test_stores_keep_their_numbers_and_seen_polls_are_marked() -> None:
+def test_new_stores_are_numbered_by_id_and_seen_polls_are_marked() -> None:
     parser = PollParser(LAYOUT)
     first = parser.parse_chunk(chunk_of(b"b,active,%b\na,active,%b\nx,on,%b\n" % (AT, AT, AT)), NOW)
-    second = parser.parse_chunk(chunk_of(b"c,inactive,%b\na,inactive,%b\n" % (AT, AT)), NOW)
+    second = parser.parse_chunk(chunk_of(b"C,inactive,%b\na,inactive,%b\n" % (AT, AT)), NOW)
     assert (first.rows_read, len(first.rejects), first.store_count) == (3, 1, 2)
     assert (second.rows_read, second.store_count, second.chunk.data) == (2, 3, b"")
-    assert set(second.stores.get_ids(0, 2)) == {"a", "b"}
+    assert second.stores.get_ids(0, 3) == ["a", "b", "C"]
     assert not first.maybe_repeated.any()
     met = [second.stores.get_ids(number, number + 1)[0] for number in second.deduped.polls.store.tolist()]
-    assert dict(zip(met, second.maybe_repeated.tolist(), strict=True)) == {"a": True, "c": False}
+    assert dict(zip(met, second.maybe_repeated.tolist(), strict=True)) == {"a": True, "C": False}
 
 
 def _assert_equal(left: ValidPolls, right: ValidPolls) -> None:

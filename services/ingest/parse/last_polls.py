@@ -26,8 +26,8 @@ class LastPolls:
     def __len__(self) -> int:
         return len(self.store)
 
-    def pick(self, picked: Bools | NDArray[np.int64]) -> Self:
-        """Return the polls under a mask, or those at these indexes."""
+    def pick(self, picked: Bools | NDArray[np.int64] | slice) -> Self:
+        """Return the polls under a mask, at these indexes or in a slice."""
         return type(self)(
             self.store[picked], self.at_us[picked], self.first_active[picked], self.active[picked]
         )

@@ -156,7 +156,7 @@ def validate_polls(
     kept = np.ones(len(store), np.bool_)
     kept[list(faults)] = False
     if ids is not None:
-        store[fresh[kept[fresh]]] = stores.number_ids(ids.filter(kept[fresh]))
+        store[fresh[kept[fresh]]] = stores.number_ids(ids.filter(kept[fresh]), as_sorted=True)
     if faults:
         store, at_us, active = store[kept], at_us[kept], active[kept]
         notes = notes and notes.pick(kept)

@@ -113,21 +113,20 @@ def split_plain(chunk: Chunk, layout: Layout, encoding: FileEncoding | None = No
     """Split vectorised. Return None if any line may hold more than fields between separators."""
     encoding = encoding or FileEncoding(layout.encoding)
     data, buffer = chunk.data, np.frombuffer(chunk.data, np.uint8)
-    line_ends = np.flatnonzero(buffer == _NEWLINE)
-    every_comma = np.flatnonzero(buffer == ord(layout.separator))
+    is_newline = buffer == _NEWLINE
+    field_ends = np.flatnonzero(is_newline | (buffer == ord(layout.separator)))
+    n, separators = int(np.count_nonzero(is_newline)), layout.width - 1
     is_ascii = data.isascii()
     if not is_ascii and (encoding.name == "cp1252" or not is_utf8(data) or has_invisible(data)):
         return None
-    if not _is_plain_text(
-        data, buffer, len(line_ends) + (len(every_comma) if layout.separator == "\t" else 0)
-    ):
+    if not _is_plain_text(data, buffer, n + (len(field_ends) - n if layout.separator == "\t" else 0)):
         return None
-    n, separators = len(line_ends), layout.width - 1
+    if len(field_ends) != n * layout.width:
+        return None
+    commas = field_ends.reshape(n, layout.width)
+    line_ends = commas[:, separators]
     line_starts = np.concatenate(([0], line_ends[:-1] + 1))
-    if len(every_comma) != n * separators or (line_ends - line_starts).max() > MAX_LINE_BYTES:
-        return None
-    commas = every_comma.reshape(n, separators)
-    if (commas[:, 0] < line_starts).any() or (commas[:, -1] > line_ends).any():
+    if not is_newline[line_ends].all() or (line_ends - line_starts).max() > MAX_LINE_BYTES:
         return None
     line_ends = line_ends - (buffer[line_ends - 1] == _RETURN)
 

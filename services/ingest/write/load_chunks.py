@@ -82,6 +82,8 @@ class ChunkLoader:
         writer = _ResumingWriter(make_writer, self.ledger)
         try:
             with prefetch(chunks) as parsed_chunks:
+                # While the first chunk is parsed.
+                self.lifeline.run_until_done(writer.open)
                 for parsed in parsed_chunks:
                     if len(parsed.rejects) > self.reject_limit * parsed.rows_read:
                         raise TooManyRejects(parsed, self.reject_limit, self.offer_fixes(parsed.rejects))
@@ -106,6 +108,10 @@ class _ResumingWriter(Generic[P]):
         self._ledger = ledger
         self._writer: ChunkWriter[P] | None = None
         self._writes_through: psycopg.Connection | None = None
+
+    def open(self) -> None:
+        """Prepare the connection."""
+        self._current_writer()
 
     def write_chunk(self, parsed: P) -> None:
         """Write the chunk, unless it is committed."""

@@ -3,7 +3,7 @@
 Files and live polls both write through this module. A live call is a small file.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -17,7 +17,7 @@ from services.ingest.write.changes import PollChange
 from services.ingest.write.counts import RowCounts
 from services.ingest.write.weeks import number_weeks
 from shared.clock import from_us
-from shared.db.binary_rows import copy_rows, encode_instants
+from shared.db.binary_rows import copy_rows, encode_instants, encode_rows, send_rows
 from shared.db.queries import queries
 
 _SQL = queries("ingest")
@@ -26,6 +26,7 @@ _SQL = queries("ingest")
 # sorted as a whole, polls of 7 weeks take the server 1.5 times as long as in such blocks, and of 52 weeks 3 times.
 _KEPT_ROWS = 1000
 _AFTER_ALL = np.iinfo(np.int16).max
+_SENT_ROWS = 14 * _KEPT_ROWS  # the server inserts them while the next ones are encoded
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,15 @@ class PollTable:
 
     def insert_polls(self, polls: LastPolls, seq: int) -> None:
         """Insert polls that are not stored yet, in the change with this ledger number."""
-        polls = order_by_week(polls)
-        since = np.full(len(polls), _short_seq(seq), np.int32)
-        columns = (polls.store, encode_instants(polls.at_us), polls.active, since)
-        copy_rows(self._conn, "observation", "store_key observed_at is_active since_seq", *columns)
+        columns = ["store_key", "observed_at", "is_active", "since_seq"]
+        send_rows(self._conn, "observation", columns, _encode_polls(polls, _short_seq(seq)))
+
+    def keep_pending(self, import_id: UUID, polls: LastPolls) -> None:
+        """Keep polls of an import until their weeks are indexed."""
+        names = "import_id store_key observed_at first_active is_active"
+        ids = np.full(len(polls), import_id.bytes, "S16")
+        columns = (ids, polls.store, encode_instants(polls.at_us), polls.first_active, polls.active)
+        copy_rows(self._conn, "import_pending", names, *columns)
 
     def stage_polls(self, polls: LastPolls, *, numbered: bool = False) -> None:
         """Copy polls into the staging table `incoming`. `numbered`: with their index, for `MergedPolls`."""
@@ -90,6 +96,14 @@ class PollTable:
             self._conn.execute(_SQL["look_up_polls_by_index"])
             values = {"store_keys": store_keys, "instants": instants, "seq": seq}
             self._conn.execute(_SQL["turn_polls"], values, prepare=False)
+
+
+def _encode_polls(polls: LastPolls, since_seq: int) -> Iterator[memoryview]:
+    """Yield the rows of the polls in the order that suits the server."""
+    for start in range(0, len(polls), _SENT_ROWS):
+        part = order_by_week(polls.pick(slice(start, start + _SENT_ROWS)))
+        since = np.full(len(part), since_seq, np.int32)
+        yield encode_rows(part.store, encode_instants(part.at_us), part.active, since)
 
 
 def order_by_week(polls: LastPolls, kept_rows: int = _KEPT_ROWS) -> LastPolls:

@@ -15,6 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 import psycopg
+from numpy.typing import NDArray
 
 from services.ingest.parse.last_polls import Bools, LastPolls
 from services.ingest.parse.parsed import ParsedPolls
@@ -29,7 +30,7 @@ from services.ingest.write.repeated_polls import find_repeated
 from services.ingest.write.sealed_weeks import WeekSealed, want_weeks
 from services.ingest.write.store_keys import StoreKeys
 from services.ingest.write.week_indexes import index_weeks
-from services.ingest.write.weeks import ensure_weeks, monday_us, number_weeks
+from services.ingest.write.weeks import ensure_weeks, list_weeks, monday_us, number_weeks
 from shared.db.queries import queries
 
 _SQL = queries("ingest")
@@ -72,8 +73,7 @@ class PollWriter:
             self._check_caches()
             polls = self._key_polls(parsed)
             week = number_weeks(polls.at_us)
-            # A chunk may hold polls that are years apart, so count only the weeks that occur.
-            weeks: list[int] = np.unique(week).tolist()
+            weeks = list_weeks(week)
             changes = self._index_weeks() if parsed.forgot_earlier or self._has_many_pending() else []
             unindexed, found = self._prepare_weeks(weeks)
             changes += found
@@ -83,9 +83,9 @@ class PollWriter:
                 assumed_utc=parsed.assumed_utc,
             )
             changes.append(PollChange(self._ledger.import_id, counts))
-            direct = np.isin(week, [number for number in weeks if unindexed[number]])
+            direct = _mark_weeks(week, [number for number in weeks if unindexed[number]])
             if direct.any():
-                changes.append(self._insert_or_delay(polls.pick(direct), parsed.maybe_repeated[direct]))
+                changes.append(self._insert_or_delay(polls, direct, parsed.maybe_repeated))
             for number in weeks:
                 if not unindexed[number]:
                     changes.extend(self._merge_week(number, polls.pick(week == number)))
@@ -133,13 +133,14 @@ class PollWriter:
     def _has_many_pending(self) -> bool:
         return self._pending > max(MOST_PENDING, _PENDING_SHARE * self._direct)
 
-    def _insert_or_delay(self, polls: LastPolls, maybe_repeated: Bools) -> PollChange:
-        """Insert polls into unindexed weeks of this import. Those that may be repeated wait for the index."""
-        if maybe_repeated.any():
-            self._table.stage_polls(polls.pick(maybe_repeated))
-            self._conn.execute(_SQL["keep_pending"], {"id": self._ledger.import_id})
-            self._pending += int(maybe_repeated.sum())
-            polls = polls.pick(~maybe_repeated)
+    def _insert_or_delay(self, polls: LastPolls, direct: Bools, maybe_repeated: Bools) -> PollChange:
+        """Insert the `direct` polls, those of unindexed weeks of this import. Ones that may be repeated wait for the index."""
+        delayed = np.flatnonzero(direct & maybe_repeated)
+        if delayed.size:
+            self._table.keep_pending(self._ledger.import_id, polls.pick(delayed))
+            self._pending += delayed.size
+        if delayed.size or not direct.all():
+            polls = polls.pick(direct & ~maybe_repeated)
         self._direct += len(polls)
         return self._insert_new(polls)
 
@@ -213,3 +214,11 @@ class PollWriter:
             changes.append(merged.change)
             self._table.clear_staged()
         return changes
+
+
+def _mark_weeks(week: NDArray[np.int64], some: Sequence[int]) -> Bools:
+    """Return which numbers of weeks are among `some`."""
+    first = int(week.min(initial=0))
+    wanted = np.zeros(int(week.max(initial=0)) - first + 1, np.bool_)
+    wanted[np.array(some, np.int64) - first] = True
+    return np.asarray(wanted[week - first])

@@ -256,11 +256,6 @@ create temporary table incoming (
 -- name: empty_incoming
 truncate incoming
 
--- name: keep_pending
-with taken as (delete from incoming returning *)
-insert into import_pending (import_id, store_key, observed_at, first_active, is_active)
-select %(id)s, store_key, observed_at, first_active, is_active from taken
-
 -- name: build_week_index
 select build_observation_key(%(partition)s)
 
