@@ -1,6 +1,7 @@
 """Replaces the hours that apply from a date, of the stores and dates that a delivery names."""
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import Final
 from uuid import UUID
 
@@ -45,9 +46,13 @@ def replace_dated_hours(
 
 def _find_lost(conn: psycopg.Connection, wanted: WantedHours, seq: int, outcome: HoursOutcome) -> None:
     """Add the rows that are gone, and the dates with far shorter hours than what held before."""
-    for key, date, gone, before_s, after_s in conn.execute(_SQL["lost_dated_hours"], {"seq": seq}):
-        if gone:
-            week = int(np.searchsorted(wanted.week, key << DATE_BITS | date.toordinal()))
-            outcome.removed[int(wanted.file[np.searchsorted(wanted.row, week << WEEKLY_BITS)])] += gone
-        if 2 * after_s < before_s:
-            outcome.shrunk.append((key, int(before_s), int(after_s), date))
+    lost = conn.execute(_SQL["lost_dated_hours"], {"seq": seq}).fetchall()
+    if not lost:
+        return
+    key, day, gone, before_s, after_s = np.array(lost, np.int64).T
+    week = np.searchsorted(wanted.week, key << DATE_BITS | day)
+    file = wanted.file[np.searchsorted(wanted.row, week << WEEKLY_BITS)]
+    outcome.removed.update(dict(enumerate(np.bincount(file, gone).astype(np.int64).tolist())))
+    for place in np.flatnonzero(2 * after_s < before_s).tolist():
+        start = date.fromordinal(int(day[place]))
+        outcome.shrunk.append((int(key[place]), int(before_s[place]), int(after_s[place]), start))

@@ -59,11 +59,12 @@ from wanted_dated_hours
 -- name: lost_dated_hours
 -- Of the changed dates that replace openings, or leave less than half of the hours a week that held before: how many openings
 -- are gone, and the seconds a week before and after. What held before: the hours of that date, else of the one before, else
--- those without a date.
+-- those without a date. Dates are ordinals. `coalesce` rules out the index on `until_seq`: this change has ended as many rows
+-- as it replaces, and no statistics know of them.
 with held as (
     select store_key, effective_from, outcome, wanted.intervals as after, coalesce(
         (select old.intervals from dated_hours old where old.store_key = wanted.store_key
-            and old.effective_from = wanted.effective_from and old.until_seq = %(seq)s),
+            and old.effective_from = wanted.effective_from and coalesce(old.until_seq, 0) = %(seq)s),
         (select old.intervals from dated_hours old where old.store_key = wanted.store_key
             and old.effective_from < wanted.effective_from and old.until_seq is null order by old.effective_from desc limit 1),
         (select array_agg(value order by day_of_week, opens, closes, place)
@@ -71,7 +72,7 @@ with held as (
             where business_hours.store_key = wanted.store_key)) as before
     from wanted_dated_hours wanted where outcome <> 'duplicate'
 )
-select store_key, effective_from, gone, before_s, after_s
+select store_key, effective_from - date '0001-01-01' + 1, gone, before_s::bigint, after_s::bigint
 from held,
     lateral (select count(*) as gone from generate_series(3, cardinality(before), 3) place
         where outcome = 'corrected' and not exists (select from generate_series(3, cardinality(after), 3) kept
