@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import Final, Literal
 
 from shared.row_reasons import ROW_REASONS
-from shared.store_ids import ODD_LOOKS
+from shared.store_ids import NO_ID, ODD_LOOKS
 
 WayIn = Literal["file", "hook", "kafka", "live"]
 
 _OF_HOOKS: Final[Mapping[str, str]] = {
     "status": "the value at status of the mapping is missing, or is a word that the mapping does not know; add the word to statuses as active, inactive or ignore, or correct status",
-    "store_id": "the value at store_id of the mapping is missing, is . or .. (which no URL can contain), is longer than 1024 bytes, or contains a space other than the plain one; correct store_id, or ask the sender what changed",
+    NO_ID: "the value at store_id of the mapping is missing or empty; correct store_id, or ask the sender what changed",
+    "store_id": "the value at store_id of the mapping is . or .. (which no URL can contain), is longer than 1024 bytes, or contains a space other than the plain one; correct store_id, or ask the sender what changed",
     "control_character": "the value at store_id of the mapping contains a control character or an invisible character; name another place in store_id, or ask the sender for clean ids",
     "odd_id": f"the value at store_id of the mapping looks like {ODD_LOOKS}; name another place in store_id, or allow such ids with UPTILL_ALLOW_ODD_IDS=true of the ingest service",
     "timestamp": "the value at observed_at of the mapping is missing, or is not an instant such as 2024-10-14T18:00:00Z; correct observed_at, and for numbers since 1970 set unit to s, ms or us",
@@ -25,6 +26,8 @@ _OF_KAFKA: Final[Mapping[str, str]] = {
     "columns": "the row does not have as many fields as UPTILL_KAFKA_COLUMNS; correct the producer or the setting",
     "unnamed_column": "the row has a value where UPTILL_KAFKA_COLUMNS has no name, so it is unclear what the value means; name the column there, or send nothing in it",
     "repeated_header": "the row is a header; send rows only, since UPTILL_KAFKA_COLUMNS is the header",
+    NO_ID: "the store id is empty; send it with each poll",
+    "text_mark": 'a value is written as ="00123", as spreadsheets mark text; send the value alone, as 00123',
     "encoding": "the row is not UTF-8; send UTF-8",
     "control_character": "the poll contains a control character or an invisible character, such as one that reverses text; leave it out",
     "line_too_long": "the poll is longer than 64 KB; send only the fields of a poll",

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from shared.store_ids import ID_FAULTS
+from shared.store_ids import ID_FAULTS, NO_ID
 from shared.store_names import NAME_FAULT
 
 ROW_REASONS: Final[Mapping[str, str]] = {
@@ -11,9 +11,11 @@ ROW_REASONS: Final[Mapping[str, str]] = {
     "unnamed_column": "the row has a value in a column without a name, so it is unclear what the value means; name the column in the header, or leave it empty (only a first column may hold row numbers)",
     "repeated_header": "the line is the header again, because several files were joined; the rows below it are read; remove the line, or load the files separately",
     "quoting": "a quoted field is not closed in its line, or a quote stands inside a field (RFC 4180); a row is one line: take line breaks out of fields, and write a quote within a field twice",
+    "text_mark": 'a value is written as ="00123", as spreadsheets mark text; write the value alone, as 00123',
     "encoding": "the row is not UTF-8, and cannot be read as Windows-1252: other rows of the file are UTF-8, or such bytes stand in another column than the store id, a name or a label; or the row is UTF-8 in a file that is not; save the file as CSV UTF-8",
     "control_character": "the row contains a control character or an invisible character, such as one that reverses text",
     "line_too_long": "the line is longer than 64 KB",
+    NO_ID: ID_FAULTS[NO_ID],
     "store_id": ID_FAULTS["store_id"],
     "odd_id": ID_FAULTS["odd_id"],
     "status": "the status is neither active nor inactive; map other words with --status online=active,offline=inactive",

@@ -55,9 +55,11 @@ MARKED_AS_TEXT: Final = "='\""  # how ids begin that were marked as text: ="0012
 # Clients remove them from paths.
 PATH_DOTS: Final = frozenset({".", ".."})
 ODD_LOOKS: Final = 'what a spreadsheet or a program writes in place of an id (8E5, 1.23E+17, 12345.0, 1,234, ="00123", “7”, CafÃ©, 7-Sep, 2024-09-07, NULL, nan, None, #N/A)'
+NO_ID: Final = "no_id"
 ID_FAULTS: Final[Mapping[str, str]] = {
+    NO_ID: "the store id is empty: write it in each row, also where cells were merged",
     "store_id": (
-        f"the store id is empty, is . or .. (which no URL can contain), is longer than {MAX_STORE_ID_BYTES} bytes,"
+        f"the store id is . or .. (which no URL can contain), is longer than {MAX_STORE_ID_BYTES} bytes,"
         " or contains a space other than the plain one, such as a no-break space"
     ),
     "control_character": "the store id contains a control character or an invisible character",
@@ -77,6 +79,8 @@ def clean_store_id(text: str) -> str:
 
 def find_id_fault(store_id: str, *, allow_odd: bool) -> str | None:
     """Return why a clean id is rejected (a name in `ID_FAULTS`), or None if it is valid."""
+    if not store_id:
+        return NO_ID
     if UNSEEN.search(store_id):
         return "control_character"
     if _explain_fault(store_id):
@@ -101,7 +105,7 @@ def describe_id_fault(store_id: str, fault: str) -> str:
     """Return the message to a caller over HTTP about a clean id with this fault, a name in `ID_FAULTS`."""
     if fault == "odd_id":
         return f"the store id {quoted(store_id)} looks like {ODD_LOOKS}; send the real id, or set UPTILL_ALLOW_ODD_IDS=true for the service"
-    return (_explain_fault(store_id) if fault == "store_id" else None) or ID_FAULTS[fault]
+    return (_explain_fault(store_id) if fault in {NO_ID, "store_id"} else None) or ID_FAULTS[fault]
 
 
 def is_odd_id(store_id: str) -> bool:

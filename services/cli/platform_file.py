@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from services.cli.platform_dates import refuse_other_order
 from services.cli.platform_figure import VALUES, describe_time, has_decimal_comma, read_figure
 from shared.errors import InvalidRequest
 from shared.texts import quoted
@@ -34,7 +35,8 @@ def read_platform_file(
 ) -> tuple[list[PlatformRow], list[str]]:
     """Return the rows, and a sentence for each row that cannot be read.
 
-    `columns` names the column of each of `FIELDS`. Raise `InvalidRequest` if a column is missing, and OSError.
+    `columns` names the column of each of `FIELDS`. Raise `InvalidRequest` if a column is missing or if the dates
+    contradict `date_format`, and OSError.
     """
     numbered = _split(_decode(path.read_bytes()))
     header = next((fields for _, fields in numbered if not _is_separator_line(fields)), [])
@@ -48,13 +50,17 @@ def read_platform_file(
     )
     rows: list[PlatformRow] = []
     faults: list[str] = []
+    times: list[tuple[int, str]] = []
     for line, fields in lines:
         try:
             given = _name_fields(fields, header, places)
+            times += [(line, given[name]) for name in _TIMES if given.get(name)]
             figure = read_figure(given, date_format, has_commas=has_commas)
             rows.append(PlatformRow(line, describe_time(given), figure))
         except (ValueError, InvalidRequest) as error:
             faults.append(f"line {line:,}: {error}")
+    if date_format:
+        refuse_other_order(times, date_format)
     percents = [row.figure.uptime_percent or 0 for row in rows if row.figure.uptime_percent is not None]
     if any(percents) and max(percents) <= 1:
         raise InvalidRequest("every uptime is at most 1 per cent: write 98.5 for 98.5 %, not 0.985")

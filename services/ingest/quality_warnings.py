@@ -6,6 +6,7 @@ from typing import Any
 from services.ingest.parse.encodings import READ_AS_CP1252
 from services.ingest.parse.reasons import BROKEN_ROW_REASONS
 from shared.diagnostics.registry import DIAGNOSTICS, DataFinding, keep_largest
+from shared.store_ids import NO_ID
 from shared.texts import count_of, quoted
 
 # Of the hours that a file brings; those of several files are added up.
@@ -69,6 +70,10 @@ def _list_stores(
 
 def _describe_unchanged(store: Mapping[str, Any]) -> str:
     name, why = store["store_id"], f"line {store['line']:,} was rejected ({store['reason']})"
+    if store["reason"] == NO_ID:
+        why = (
+            f"line {store['line']:,} has no store id, and may be a row of {name!r}: write the id in every row"
+        )
     has, counts_as, kept = _describe_lack(store)
     if store.get("unknown") and store["reason"] in BROKEN_ROW_REASONS:
         return f"{why}, and names {name!r}, which does not exist: a store may lack this row. Correct the line"
@@ -99,4 +104,10 @@ def _describe_look_alikes(pair: Mapping[str, Any]) -> str:
 
 
 def _describe_shrunk(store: Mapping[str, Any]) -> str:
-    return f"store {store['store_id']} is now open {store['hours_after']:g} h a week; it was {store['hours_before']:g} h"
+    start = store.get("effective_from")
+    is_open = (
+        f"is open {store['hours_after']:g} h a week from {start} on"
+        if start
+        else f"is now open {store['hours_after']:g} h a week"
+    )
+    return f"store {store['store_id']} {is_open}; it was {store['hours_before']:g} h"

@@ -166,11 +166,14 @@ def _list_remarks(result: ImportResult) -> Iterator[str]:
         yield escape(f"{source}: {result.cut_fractions:,} instants were cut to microseconds")
     if result.error and not result.is_held:
         yield f"[bold red]error:[/] {escape(escape_unprintable(f'{source}: {result.error}'))}"
+    explained: set[str] = set()
     for reject in result.first_rejects:
         raw = reject.raw[:_SHOWN_BYTES].decode("utf-8", "backslashreplace")
         # A service of a later release may have more reasons.
-        meaning = ROW_REASONS.get(reject.reason, "see the reference of reasons")
-        yield escape(f"{source} line {reject.line}: {reject.reason}: {meaning}: {quoted(raw)}")
+        meaning = f"{ROW_REASONS.get(reject.reason, 'see the reference of reasons')}: "
+        what = "" if reject.reason in explained else meaning
+        explained.add(reject.reason)
+        yield escape(f"{source} line {reject.line}: {reject.reason}: {what}{quoted(raw)}")
     if result.rejected > len(result.first_rejects):
         more = result.rejected - len(result.first_rejects)
         where = f": `uptill rejects {result.id}` shows all" if result.id else ""

@@ -135,7 +135,7 @@ def test_statuses(value: object, statuses: dict[str, str], expected: bool | str 
     ("value", "expected"),
     [(" 007 ", "007"), (42, "42"), (WrittenFloat("1e400"), "odd_id"), ("e\u0301", "é"), (WrittenFloat("42.0"), "odd_id"), (WrittenFloat("1.10"), "1.10"),
      (10**30, str(10**30)), ("NULL", "odd_id"), ("a\nb", "control_character"),
-     ("\ud800", "control_character"), ([1], "store_id"), (None, "store_id"), ("..", "store_id")],
+     ("\ud800", "control_character"), ([1], "no_id"), (None, "no_id"), ("..", "store_id")],
 )  # fmt: skip
 def test_ids_follow_the_rules_of_files(value: object, expected: str) -> None:
     found = mapped({"s": value, "t": AT, "x": "active"})

@@ -112,6 +112,27 @@ def test_several_forms_are_named() -> None:
     assert "--date-format reads only one" in said
 
 
+@pytest.mark.parametrize("value", ["2024-10-14 09:00:00 UTC", "2024-10-14 09:00:00", "10/14/2024 9:00 AM"])
+def test_swapped_columns_are_no_words_for_the_status(value: str) -> None:
+    said = offers("status", value, value)
+    assert "the columns status and timestamp_utc may be swapped" in said
+    assert "--status" not in said
+    assert "--status online=active" in offers("status", "online", "online", value)
+
+
+def test_a_line_below_the_table_has_no_status() -> None:
+    header = read_header(b"store_id,status,timestamp_utc")
+    assert offer_fixes([Reject(9, 0, "status", b"stores,1,")], header) == []
+    assert offer_fixes([Reject(9, 0, "status", b"stores,1,2024-10-14 09:00:00Z")], header) != []
+
+
+def test_a_column_of_zones_beside_times_without_one_is_named() -> None:
+    rejects = [Reject(2, 0, "tz_missing", b"a,active,2024-10-14 09:00:00,-05:00")]
+    said = " ".join(offer_fixes(rejects, read_header(b"store_id,status,timestamp_utc,utc_offset")))
+    assert "the column 'utc_offset' is not read: write the offset into each timestamp" in said
+    assert "name the column timestamp_utc" not in said
+
+
 def test_rows_that_are_not_rows_are_passed_over() -> None:
     rejects = [Reject(2, 0, "status", b"a,online"), Reject(3, 0, "columns", b"a")]
     assert offer_fixes(rejects, read_header(b"store_id,status,timestamp_utc")) == []

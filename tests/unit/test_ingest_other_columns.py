@@ -164,6 +164,44 @@ def test_other_columns_are_named(header: str, unread: tuple[str, ...]) -> None:
     assert read_layout(iter([f"{header}\n".encode()])).unread == unread
 
 
+@pytest.mark.parametrize("name", ["utc_offset", "Zeitzone", "tz_offset", "offset_minutes"])
+def test_times_without_a_zone_are_not_utc_beside_a_column_of_zones(name: str) -> None:
+    layout = read_layout(iter([f"{POLLS},{name}\n".encode()]))
+    assert (layout.is_utc, layout.unread) == (False, (name,))
+    assert read_layout(iter([f"{POLLS},remark\n".encode()])).is_utc
+
+
+@pytest.mark.parametrize(
+    "header", ["store_id,status,timestamp_local", "store_id,status,local time", f"{POLLS},tz"]
+)
+def test_local_times_of_polls_are_not_made_utc(header: str) -> None:
+    assert "Local times of polls are not read: write each instant in UTC, or with its offset" in refuse(
+        header
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "value"),
+    [
+        ("a,active,2024-10-14 09:00:00", "active"),
+        ("a;Inactive;14/10/2024 9:00", "Inactive"),
+        ("a,1,2024-10-14T09:00:00Z", "2024-10-14T09:00:00Z"),
+        ("a,Monday,9:00,17:00", "9:00"),
+        ("a,2024-12-25,,", "2024-12-25"),
+        ("a,America/New_York", "America/New_York"),
+    ],
+)
+def test_a_first_line_that_is_a_row(line: str, value: str) -> None:
+    assert f"looks like a row, as '{value}' is not the name of a column" in refuse(line)
+
+
+@pytest.mark.parametrize(
+    "line", ["store_id,2024-12-25,2024-12-26", "shop,active", "shop,state,at", "store_id,9:00,10:00"]
+)
+def test_a_header_with_a_known_name_is_no_row(line: str) -> None:
+    assert ("looks like a row" in refuse(line)) == (line == "shop,active")
+
+
 def test_a_sentence_names_the_first_columns() -> None:
     assert describe_unread(["a", "b"]) == "columns that are not read: 'a', 'b'"
     assert describe_unread([str(number) for number in range(25)]).endswith("'19' and 5 more")

@@ -47,9 +47,9 @@ def parse(data: bytes, layout: Layout = LAYOUT) -> ValidPolls:
         (b'"a\rb",active,' + AT, "control_character"),
         (b"8E5,active," + AT, "odd_id"),
         (b"x" * MAX_LINE_BYTES + b",active," + AT, "line_too_long"),
-        (b",active," + AT, "store_id"),
-        (b'"",active,' + AT, "store_id"),
-        (b"  ,active," + AT, "store_id"),
+        (b",active," + AT, "no_id"),
+        (b'"",active,' + AT, "no_id"),
+        (b"  ,active," + AT, "no_id"),
         (b"x" * 1025 + b",active," + AT, "store_id"),
         (b"a,on," + AT, "status"),
         (b"a,,when", "status"),
@@ -163,8 +163,8 @@ def test_rows_of_nothing_but_separators_are_skipped(blank: str) -> None:
 
 def test_a_row_with_anything_in_it_is_read() -> None:
     assert [one.reason for one in parse(f",,{AT.decode()}\n , ,\n".encode()).rejects] == [
-        "store_id",
-        "store_id",
+        "no_id",
+        "no_id",
     ]
 
 

@@ -76,3 +76,25 @@ def test_lines_of_nothing_but_open_quotes() -> None:
     """Each line begins a quoted field, and none of them is a row together with others."""
     stores, rejects = parse('"a\n' * 50_000 + '"""b\n' * 50_000 + f"b,active,{AT},x\n")
     assert (stores, len(rejects)) == (["b"], 100_000)
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ('="00123",active,{0},', "text_mark"),
+        ('a,="active",{0},', "text_mark"),
+        ('a,active,{0},="x"', "text_mark"),
+        ('a,active,{0},x="y"', "quoting"),
+        ('a,active,{0},="x', "quoting"),
+        ('"=""00123""",active,{0},', "odd_id"),
+    ],
+)
+def test_a_value_that_is_marked_as_text_is_told_from_a_quote_too_much(line: str, reason: str) -> None:
+    assert parse(f"{line.format(AT)}\nb,active,{AT},\n") == (["b"], [(2, reason)])
+
+
+def test_a_row_marked_as_text_holds_back_its_store() -> None:
+    data = b'="0042",1,9:00,17:00\n0042,2,9:00,17:00\n'
+    layout = read_header(b"store_id,day,open,close")
+    found = parse_local_hours(Chunk(2, 24, 24 + len(data), data), layout)
+    assert [(one.store_id, one.line, one.reason) for one in found.held] == [("0042", 2, "text_mark")]

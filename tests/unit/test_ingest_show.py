@@ -20,6 +20,16 @@ def test_labels_are_columns_of_the_file() -> None:
     assert "region, owner (columns that became labels)" in told
 
 
+def test_a_reason_is_explained_once() -> None:
+    rejects = [
+        Reject(line, 20 * line, reason, b"a,x") for line, reason in enumerate(["time", "day", "time"], 2)
+    ]
+    told = show(ImportResult("hours.csv", "succeeded", rejected=3, first_rejects=rejects))
+    assert told.count("the time of day does not have a form") == 1
+    assert told.count("the day of the week is neither") == 1
+    assert "hours.csv line 4: time: 'a,x'" in told
+
+
 def show(result: ImportResult) -> str:
     printed = io.StringIO()
     console = Console(file=printed, highlight=False, emoji=False)

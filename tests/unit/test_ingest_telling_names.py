@@ -18,6 +18,10 @@ DAYS = "open_sunday, Sunday, Sat open, Sonntag, open_days, days, Öffnungstage, 
 NIGHTS = """
     closes_next_day, next day, overnight, past_midnight, closes_after_midnight, nächster Tag, Folgetag, lendemain,
     día siguiente, giorno dopo, dia seguinte, volgende dag, næste dag, следующий день, 翌日"""
+WEEKDAYS = """
+    day_name, DayName, weekday, Weekday (name), dow, day_number, isoWeekday, Wochentag, Tag, jour, jour de la semaine, día,
+    día de la semana, dia da semana, giorno, giorno della settimana, dag, weekdag, veckodag, ugedag, ukedag, viikonpäivä,
+    dzień, dzień tygodnia, den v týdnu, dan u tjednu, ziua, gün, nap, день недели, ημέρα, 曜日, 星期, 요일"""
 CLOSED = (
     "Ruhetage, Schließtage, jours fermés, días cerrados, giorni di chiusura, dias fechados, currently open"
 )
@@ -41,6 +45,12 @@ def test_a_break(name: str) -> None:
 @pytest.mark.parametrize("name", names(DAYS))
 def test_several_days(name: str) -> None:
     assert "a row for each day" in refuse(f"{HOURS},{name}")
+
+
+@pytest.mark.parametrize("name", names(WEEKDAYS))
+def test_the_day_of_a_row_a_second_time(name: str) -> None:
+    header = HOURS.replace("day", "day_of_week", 1)
+    assert "keep the right one of both columns" in refuse(f"{header},{name}")
 
 
 @pytest.mark.parametrize("name", names(NIGHTS))

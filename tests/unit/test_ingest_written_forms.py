@@ -12,7 +12,8 @@ from services.ingest.parse.chunk import Chunk
 from services.ingest.parse.column_names import LOOSE_SPELLINGS, SPELLINGS
 from services.ingest.parse.date_formats import DIRECTIVES
 from services.ingest.parse.days import DAY_NAMES, NumbersUsed, find_first_numbers
-from services.ingest.parse.header import SEPARATORS, read_header
+from services.ingest.parse.header import read_header
+from services.ingest.parse.header_fields import SEPARATORS
 from services.ingest.parse.kinds import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 from services.ingest.parse.local_hours import parse_local_hours
 from services.ingest.parse.polls import PollParser, validate_polls

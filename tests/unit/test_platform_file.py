@@ -164,3 +164,16 @@ def test_a_total_and_two_figures_in_a_row_are_told(tmp_path: Path) -> None:
     assert fault.startswith("line 3: the date is empty")
     with pytest.raises(InvalidRequest, match="the columns down_minutes and uptime_percent"):
         read(tmp_path, "store,date,down_minutes,uptime_percent\na,2024-10-10,9,99\n")
+
+
+@pytest.mark.parametrize("days", [("10/10/2024", "13/10/2024"), ("01/02/2024", "12/11/2024", "31/01/2024")])
+def test_dates_that_only_the_other_order_reads_refuse_the_file(tmp_path: Path, days: tuple[str, ...]) -> None:
+    text = "store,date,down_minutes\n" + "".join(f"0042,{day},5\n" for day in days)
+    with pytest.raises(InvalidRequest, match="Give --date-format %d/%m/%Y"):
+        read(tmp_path, text, date_format="%m/%d/%Y")
+    assert read(tmp_path, text, date_format="%d/%m/%Y")[1] == []
+
+
+def test_other_faults_of_dates_are_faults_of_their_rows(tmp_path: Path) -> None:
+    text = "store,date,down_minutes\n0042,10/13/2024,5\n0042,31/06/2024,5\n0042,soon,5\n"
+    assert len(read(tmp_path, text, date_format="%m/%d/%Y")[1]) == 2

@@ -16,6 +16,7 @@ ROWS = [
 ]
 # What can be wrong with a poll of each way in.
 _OF_POLLS = {
+    "no_id",
     "store_id",
     "odd_id",
     "control_character",
@@ -37,6 +38,7 @@ POSSIBLE: dict[WayIn, set[str]] = {
         "unnamed_column",
         "repeated_header",
         "quoting",
+        "text_mark",
         "encoding",
         "line_too_long",
     }

@@ -18,7 +18,7 @@ class Chunk:
 
     `data` ends with a newline even where the source does not; of an overlong line it may hold only the start.
     `end_line` and `prefix_sha256` describe the source up to `end_byte`. The lines of a chunk `of_messages` come from several senders:
-    no record goes on in the next line.
+    no record goes on in the next line. `above`: the last 64 KB of the rows before it.
     """
 
     first_line: int
@@ -28,6 +28,7 @@ class Chunk:
     end_line: int = 0
     prefix_sha256: bytes = b""
     of_messages: bool = False
+    above: bytes = b""
 
     @property
     def checkpoint(self) -> Checkpoint:

@@ -14,28 +14,31 @@ from services.ingest.parse.header import (
     has_bom,
     read_header,
     read_separator_line,
-    strip_bom,
 )
+from services.ingest.parse.header_fields import strip_bom
 from services.ingest.parse.line_ends import refuse_unclear_end
 from services.ingest.parse.other_columns import refuse_telling_columns
 from shared.errors import BadInputFile
 
 MAX_LINE_BYTES = 64 << 10
 _TITLE_LINES = 20  # above a table, at most
+TAIL_BYTES = 64 << 10
 
 
 @dataclass
 class Prefix:
-    """The part of a stream that was already cut off, header included: its size, lines and SHA-256."""
+    """The part of a stream that was already cut off, header included: its size, lines and SHA-256, and the rows at its end."""
 
     size_bytes: int = 0
     lines: int = 0
     digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+    tail: bytes = b""
 
     def add_bytes(self, data: bytes | bytearray) -> None:
         """Add the next bytes. The caller counts their lines."""
         self.size_bytes += len(data)
         self.digest.update(data)
+        self.tail = (self.tail + data[-TAIL_BYTES:])[-TAIL_BYTES:]
 
 
 class PrefixDiffers(Exception):
@@ -62,6 +65,7 @@ def open_table(
     prefix = prefix or Prefix()
     layout, pending, header_bytes, prefix.lines = _read_start(blocks)
     prefix.add_bytes(pending[:header_bytes])
+    prefix.tail = b""
     del pending[:header_bytes]
     if resume_at is not None:
         _skip_to_checkpoint(resume_at, prefix, pending, blocks)
@@ -148,7 +152,7 @@ def _cut_chunks(
             pending += block
         if not pending:
             return
-        first_line, first_byte = prefix.lines + 1, prefix.size_bytes
+        first_line, first_byte, above = prefix.lines + 1, prefix.size_bytes, prefix.tail
         end = pending.rfind(b"\n", 0, chunk_bytes) + 1 or pending.find(b"\n", 0, limit) + 1
         if not more and len(pending) <= (chunk_bytes if end else limit):
             # The rest, even if its last line has no newline.
@@ -163,7 +167,8 @@ def _cut_chunks(
             _drop_line(pending, blocks, prefix)
         # `data.count` takes ten times as long.
         prefix.lines += int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord("\n")))
-        yield Chunk(first_line, first_byte, prefix.size_bytes, data, prefix.lines, prefix.digest.digest())
+        digest = prefix.digest.digest()
+        yield Chunk(first_line, first_byte, prefix.size_bytes, data, prefix.lines, digest, above=above)
 
 
 def _drop_line(pending: bytearray, blocks: Iterator[bytes], prefix: Prefix) -> None:

@@ -60,6 +60,12 @@ def guess_formats(values: Sequence[str]) -> Guess | None:
     return Guess(fitting, texts[0].strip(" "), has_time)
 
 
+def has_date_and_time(text: str) -> bool:
+    """Return whether a value looks like a date with a time of day."""
+    match = _VALUE.fullmatch(text.strip(" "))
+    return match is not None and match["colon"] is not None
+
+
 def _find_two_forms(alike: Sequence[tuple[tuple[str, ...], str]]) -> Guess | None:
     first: dict[tuple[str, ...], str] = {}
     for candidates, text in alike:

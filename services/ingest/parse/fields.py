@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from services.ingest.parse.chunks import MAX_LINE_BYTES
 from services.ingest.parse.encodings import Encoding, decode_line, is_utf8
-from services.ingest.parse.header import SEPARATORS, Layout
+from services.ingest.parse.header import Layout
+from services.ingest.parse.header_fields import SEPARATORS
 from shared.store_ids import clean_store_id
 from shared.texts import UNSEEN
 
@@ -13,6 +14,12 @@ _FIELDS = {
     separator: re.compile(
         rf'(?:"((?:[^"]++|"")*+)"|([^"{re.escape(separator)}]*+))(?:{re.escape(separator)}|\Z)'
     )
+    for separator in SEPARATORS
+}
+
+# Spreadsheets mark text so, and need quotes around it: ="00123".
+_TEXT_MARKS = {
+    separator: re.compile(rf'(?:^|{re.escape(separator)})="[^"]*"(?:{re.escape(separator)}|$)')
     for separator in SEPARATORS
 }
 
@@ -33,7 +40,7 @@ def split_line(line: bytes, layout: Layout, encoding: Encoding | None = None) ->
         return "encoding"
     fields = _split_quoted(text, layout.separator) if '"' in text else text.split(layout.separator)
     if fields is None:
-        return "quoting"
+        return "text_mark" if _TEXT_MARKS[layout.separator].search(text) else "quoting"
     if UNSEEN.search(text) and _has_unseen(fields, layout):
         return "control_character"
     return _find_fault(fields, layout, encoding) or [fields[column].encode() for column in layout.columns]

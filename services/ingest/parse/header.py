@@ -1,15 +1,23 @@
 """Reads the header line: which kind of table a file holds, and where its columns are."""
 
-import csv
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from services.ingest.parse.column_names import DIRECTORY_SPELLINGS, LOOSE_SPELLINGS, SPELLINGS, fold_name
-from services.ingest.parse.encodings import Encoding, decode_cp1252, is_utf8
+from services.ingest.parse.encodings import Encoding, is_utf8
+from services.ingest.parse.header_fields import (
+    BOM,
+    SEPARATORS,
+    quote_line,
+    read_names,
+    split_header,
+)
+from services.ingest.parse.header_hints import LOCAL_TIMES, list_hints
 from services.ingest.parse.kinds import IN_DIRECTORY, OPTIONAL_COLUMNS, REQUIRED_COLUMNS, Kind
 from services.ingest.parse.label_columns import find_label_columns
+from services.ingest.parse.telling_names import find_zone_column
 from shared.errors import BadInputFile
 from shared.store_ids import clean_store_id
 from shared.texts import UNSEEN
@@ -17,17 +25,7 @@ from shared.texts import UNSEEN
 _UTC_NAME = "timestamputc"
 # Pandas calls a column without a name so when it writes the file again.
 _NO_NAME = re.compile(r"\s*|Unnamed: \d+")
-SEPARATORS = ",;\t|"
 _SEPARATOR_LINE = re.compile(rb'"?sep=([,;\t|])"?\s*', re.IGNORECASE)
-_BOM = b"\xef\xbb\xbf"
-_QUOTED_CHARACTERS = 200
-_UNIT = re.compile(rb"\s*[(\[][^)\]]*[)\]]")
-_DAY_COLUMN = re.compile(
-    rb"(?<![a-z])(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?(?![a-z])", re.IGNORECASE
-)
-_FEW_DAYS = 2
-# Of two columns, one is too few to tell what a file is meant to be.
-_FEWEST_COLUMNS = 2
 
 
 @dataclass(frozen=True)
@@ -37,7 +35,7 @@ class Layout:
     The columns are in the order of `REQUIRED_COLUMNS`, then those of `OPTIONAL_COLUMNS` that the table has. Those without a
     name must be empty, and their indexes are `unnamed`. `separator` stands
     between fields. `encoding` is None if the header is ASCII and has no byte order mark. `is_utc`: the name of the
-    timestamp's column says that times without a zone are UTC. `optional` has the place in `columns` and the name of each
+    timestamp's column says that times without a zone are UTC, and no other column has zones. `optional` has the place in `columns` and the name of each
     optional column. Of a store directory, the last columns are the `labels` with these names. Columns with the names in
     `unread` are ignored.
     """
@@ -70,14 +68,7 @@ class Layout:
 
 def has_bom(start: bytes | bytearray) -> bool:
     """Return whether a file starts with the byte order mark of UTF-8."""
-    return start.startswith(_BOM)
-
-
-def strip_bom(line: bytes) -> bytes:
-    """Return the text without its byte order mark. Programs that add one to what has it already write two."""
-    while line.startswith(_BOM):
-        line = line.removeprefix(_BOM)
-    return line
+    return start.startswith(BOM)
 
 
 def read_separator_line(line: bytes) -> str | None:
@@ -96,22 +87,20 @@ def read_header(
     """
     encoding: Encoding | None = None if line.isascii() else "utf-8" if is_utf8(line) else "cp1252"
     for candidate in separator or SEPARATORS:
-        fields = _split_header(line, candidate)
+        fields = split_header(line, candidate)
         if len(fields) > 1 and (found := _find_columns(fields, candidate, line)):
             return replace(found, encoding=encoding)
     if separator and _has_layout(line, SEPARATORS.replace(separator, "")):
         raise BadInputFile(
             "header",
             f"the line above the header says that fields are separated by {separator!r}, but the header has another"
-            f" separator: {_quote_line(line)}. Remove the line sep={separator}, or correct it",
+            f" separator: {quote_line(line)}. Remove the line sep={separator}, or correct it",
         )
     if encoding == "cp1252":
         raise BadInputFile("encoding", "the header is not UTF-8 text; save the file as CSV UTF-8")
-    hints = "".join(_list_hints(line, kinds))
+    hints = "".join(list_hints(line, kinds, lambda text: _has_layout(text, SEPARATORS)))
     expected = "; or ".join(f"{','.join(REQUIRED_COLUMNS[kind])} ({kind})" for kind in kinds)
-    raise BadInputFile(
-        "header", f"the header is unknown: {_quote_line(line)}. {hints}It must name {expected}"
-    )
+    raise BadInputFile("header", f"the header is unknown: {quote_line(line)}. {hints}It must name {expected}")
 
 
 def find_header_below(lines: Sequence[bytes]) -> int | None:
@@ -123,63 +112,29 @@ def find_header_below(lines: Sequence[bytes]) -> int | None:
     return None
 
 
-def _list_hints(line: bytes, kinds: Sequence[Kind]) -> Iterator[str]:
-    """Yield what probably has to be changed in an unknown header."""
-    text = strip_bom(line).lstrip()
-    if text.startswith(b"#"):
-        yield "Comments are not read: remove the lines above the header, and a # in front of it. "
-        return
-    if text.count(b'"') % 2:
-        yield "A quote is not closed in this line: write each name without a line break. "
-    if _is_known_without_units(text):
-        yield (
-            "Remove the units in parentheses, and write values as they are read: days from 0 (Monday), times local to the"
-            " store, timestamps in UTC. "
-        )
-    if len(_DAY_COLUMN.findall(text)) >= _FEW_DAYS:
-        yield "Columns for single days are not read: write a row for each store and day. "
-    for separator in SEPARATORS:
-        names = set(
-            _read_names(
-                [fold_name(each) for each in _split_header(text, separator)], SPELLINGS | LOOSE_SPELLINGS
-            )
-        )
-        for kind in kinds:
-            required = REQUIRED_COLUMNS[kind]
-            missing = [name for name in required if name not in names]
-            if len(missing) == 1 and len(required) > _FEWEST_COLUMNS:
-                yield f"To be a file of {kind} it lacks {missing[0]}. "
-
-
-def _is_known_without_units(line: bytes) -> bool:
-    plain = _UNIT.sub(b"", line)
-    with suppress(BadInputFile):
-        return plain != line and _has_layout(plain, SEPARATORS)
-    return True  # it is known, and has another fault
-
-
 def _has_layout(line: bytes, separators: str) -> bool:
-    return any(_find_columns(_split_header(line, candidate), candidate, line) for candidate in separators)
+    return any(_find_columns(split_header(line, candidate), candidate, line) for candidate in separators)
 
 
 def _find_columns(fields: list[str], separator: str, line: bytes) -> Layout | None:
     """Return the layout, or None if no kind of file has these columns."""
     folded = [fold_name(field) for field in fields]
-    loose_names = _read_names(folded, SPELLINGS | LOOSE_SPELLINGS)
+    loose_names = read_names(folded, SPELLINGS | LOOSE_SPELLINGS)
     # Columns of a second kind make a file ambiguous, however they are spelled.
     loose_kinds = _find_kinds(loose_names)
-    for names in (_read_names(folded, SPELLINGS), loose_names):
+    for names in (read_names(folded, SPELLINGS), loose_names):
         kinds = _find_kinds(names)
         if kinds and len(loose_kinds) > 1:
+            local = f"{LOCAL_TIMES}. " if {"polls", "timezones"} <= {*loose_kinds} else ""
             raise BadInputFile(
                 "header",
-                f"the header fits more than one kind of file ({', '.join(loose_kinds)}): {_quote_line(line)}. Split the file, or leave out the columns that do not belong to its kind",
+                f"the header fits more than one kind of file ({', '.join(loose_kinds)}): {quote_line(line)}. {local}Split the file, or leave out the columns that do not belong to its kind",
             )
         if kinds == ["stores"] == loose_kinds:
             return _make_layout("stores", loose_names, fields, separator, line)
         if kinds and kinds != ["stores"]:
             return _make_layout(kinds[0], names, fields, separator, line)
-    names = _read_names(folded, SPELLINGS | LOOSE_SPELLINGS | DIRECTORY_SPELLINGS)
+    names = read_names(folded, SPELLINGS | LOOSE_SPELLINGS | DIRECTORY_SPELLINGS)
     return (
         _make_layout("stores", names, fields, separator, line) if _find_kinds(names) == ["stores"] else None
     )
@@ -193,23 +148,26 @@ def _make_layout(
     if doubled := [name for name in needed if names.count(name) > 1]:
         raise BadInputFile(
             "header",
-            f"the header names {doubled[0]} twice: {_quote_line(line)}. Keep one of these columns",
+            f"the header names {doubled[0]} twice: {quote_line(line)}. Keep one of these columns",
         )
     columns = tuple(names.index(name) for name in needed)
     required = len(REQUIRED_COLUMNS[kind])
     unnamed = tuple(index for index, field in enumerate(fields) if _NO_NAME.fullmatch(UNSEEN.sub("", field)))
     labels = find_label_columns(fields, names, {*columns, *unnamed}) if kind == "stores" else {}
     taken = {*columns, *unnamed, *labels.values()}
+    unread = tuple(clean_store_id(name) for index, name in enumerate(fields) if index not in taken)
+    is_utc = kind == "polls" and fold_name(fields[columns[required - 1]]) == _UTC_NAME
     return Layout(
         kind,
         len(fields),
         (*columns, *labels.values()),
         separator,
-        is_utc=kind == "polls" and fold_name(fields[columns[required - 1]]) == _UTC_NAME,
+        # Beside a column with zones, times without a zone may be local.
+        is_utc=is_utc and find_zone_column(unread) is None,
         unnamed=unnamed,
         optional=tuple(enumerate(optional, required)),
         labels=tuple(labels),
-        unread=tuple(clean_store_id(name) for index, name in enumerate(fields) if index not in taken),
+        unread=unread,
     )
 
 
@@ -219,23 +177,3 @@ def _find_kinds(names: list[str | None]) -> list[Kind]:
     if "stores" not in kinds:
         return kinds
     return [kind for kind in kinds if kind != "stores"] if set(kinds) - IN_DIRECTORY else ["stores"]
-
-
-def _read_names(folded: list[str], spellings: Mapping[str, str]) -> list[str | None]:
-    """Return the column that each field names. A loose spelling counts only if no field has a strict one."""
-    strict = {SPELLINGS.get(name) for name in folded}
-    found = [(SPELLINGS.get(name), spellings.get(name)) for name in folded]
-    return [exact or (None if loose in strict else loose) for exact, loose in found]
-
-
-def _split_header(line: bytes, separator: str) -> list[str]:
-    try:
-        text = line.decode("utf-8") if is_utf8(line) else decode_cp1252(line)
-        (fields,) = csv.reader([text.strip(" \r")], strict=True, delimiter=separator)
-    except csv.Error:
-        return []  # its quotes do not fit this separator
-    return fields
-
-
-def _quote_line(line: bytes) -> str:
-    return repr(line.decode("utf-8", "replace").strip()[:_QUOTED_CHARACTERS])

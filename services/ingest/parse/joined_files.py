@@ -7,7 +7,8 @@ import re
 from dataclasses import replace
 from typing import Final
 
-from services.ingest.parse.header import SEPARATORS, Layout, read_header, strip_bom
+from services.ingest.parse.header import Layout, read_header
+from services.ingest.parse.header_fields import SEPARATORS, strip_bom
 from services.ingest.parse.refusals import LineRefused
 from services.ingest.parse.rows import Rows
 from shared.errors import BadInputFile

@@ -1,7 +1,6 @@
 """Validates opening hours and time zones, and the rows of a chunk of any kind except polls."""
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
 
@@ -18,24 +17,22 @@ from services.ingest.parse.chunk import Chunk
 from services.ingest.parse.dates import parse_date
 from services.ingest.parse.days import parse_day
 from services.ingest.parse.directory import EVERY_STORE, make_directory_parser
-from services.ingest.parse.encodings import FileEncoding, decode_cp1252, is_utf8
-from services.ingest.parse.header import SEPARATORS, Layout
+from services.ingest.parse.encodings import FileEncoding
+from services.ingest.parse.header import Layout
+from services.ingest.parse.held_rows import hold_back
 from services.ingest.parse.joined_files import REPEATED_HEADER, find_headers, mark_headers
 from services.ingest.parse.kinds import PACKED_KINDS, Kind
-from services.ingest.parse.parsed import HeldRow, ParsedLocalHours
-from services.ingest.parse.reasons import Reject
+from services.ingest.parse.parsed import ParsedLocalHours
 from services.ingest.parse.row_columns import find_around, locate_rows, number_fields
 from services.ingest.parse.rows import Ints, Rows, split_rows
 from services.ingest.parse.store_ids import check_store_ids
 from services.ingest.parse.store_numbers import StoreNumbers
-from services.ingest.parse.summary_rows import SUMMARY_ROW, mark_summaries
+from services.ingest.parse.summary_rows import mark_summaries
 from services.ingest.parse.times_of_day import find_doubt, parse_closing, parse_opening
 from services.ingest.parse.zones import find_zone
 from shared.columns import RaggedColumn, RepeatedValues, ValueColumn
-from shared.store_ids import guess_store_id
 
 _REMEMBERED = 4096
-_ANY_SEPARATOR = re.compile(b"[%s]" % re.escape(SEPARATORS).encode())
 
 
 def parse_local_hours(
@@ -87,7 +84,7 @@ def parse_local_hours(
     return ParsedLocalHours(
         chunk,
         valid,
-        list(_hold_back(rows, layout, faults)),
+        list(hold_back(rows, faults)),
         rows.collect_rejects(faults),
         encoding.name,
         stores.get_ids(known, len(stores)),
@@ -164,33 +161,3 @@ _PARSERS: Mapping[Kind, Callable[..., Fields | str]] = {
     "lifetimes": parse_lifetime,
     "closures": parse_closure,
 }
-
-
-def _hold_back(rows: Rows, layout: Layout, faults: Mapping[int, str]) -> Iterator[HeldRow]:
-    """Yield the rejected rows whose store is known: nothing of that store takes effect."""
-    for row, reason in faults.items():
-        # An odd id names no store, and neither does a header or a total.
-        if reason in {"odd_id", "every_store", SUMMARY_ROW, REPEATED_HEADER}:
-            continue
-        day = parse_day(rows.decode_field(1, row)) if layout.kind == "hours" else None
-        if store_id := guess_store_id(rows.decode_field(0, row)):
-            named, number = (day.named, day.number) if day else (None, None)
-            line, byte_offset = int(rows.lines[row]), rows.chunk.first_byte + int(rows.places[row])
-            yield HeldRow(store_id, line, byte_offset, reason, day_of_week=named, day_number=number)
-    for reject in rows.rejects:
-        is_store = reject.reason not in {SUMMARY_ROW, REPEATED_HEADER}
-        store_id = _find_store(reject, layout) if is_store else None
-        if store_id:
-            yield HeldRow(store_id, reject.line, reject.byte_offset, reject.reason)
-
-
-def _find_store(reject: Reject, layout: Layout) -> str | None:
-    """Return the store that a line names, even if the line is not a row. None if that cannot be told."""
-    fields = reject.raw.split(layout.separator.encode())
-    if layout.columns[0] >= len(fields):
-        return None
-    field = fields[layout.columns[0]]
-    if len(fields) == 1:
-        # The line has another separator than the file.
-        field = _ANY_SEPARATOR.split(field, maxsplit=1)[0]
-    return guess_store_id((field.decode() if is_utf8(field) else decode_cp1252(field)).strip('" '))

@@ -5,11 +5,14 @@ import shlex
 from collections import Counter
 from collections.abc import Sequence
 
-from services.ingest.parse.date_guesses import Guess, guess_formats
+from services.ingest.parse.date_guesses import Guess, guess_formats, has_date_and_time
 from services.ingest.parse.fields import split_line
 from services.ingest.parse.header import Layout
+from services.ingest.parse.instants import parse_instant
 from services.ingest.parse.reasons import Reject
+from services.ingest.parse.telling_names import find_zone_column
 from shared.status_words import fold_status, format_status_words
+from shared.texts import quoted
 
 OFFERED_REASONS = ("status", "timestamp", "tz_missing")
 _STATUS, _TIMESTAMP = 1, 2
@@ -74,17 +77,28 @@ def offer_fixes(rejects: Sequence[Reject], layout: Layout) -> list[str]:
     values: dict[str, list[str]] = {reason: [] for reason in OFFERED_REASONS}
     for reject in rejects:
         if reject.reason in values and isinstance(fields := split_line(reject.raw, layout), list):
-            column = _STATUS if reject.reason == "status" else _TIMESTAMP
-            values[reject.reason].append(fields[column].decode())
+            status, timestamp = (fields[column].decode() for column in (_STATUS, _TIMESTAMP))
+            # A line with words and a number below the table has no time.
+            if reject.reason != "status":
+                values[reject.reason].append(timestamp)
+            elif timestamp.strip(" "):
+                values["status"].append(status)
     offers = (
         _offer_words(values["status"]),
         _offer_format(values["timestamp"], layout),
-        _offer_utc(values["tz_missing"]),
+        _offer_utc(values["tz_missing"], find_zone_column(layout.unread)),
     )
     return [offer for offer in offers if offer]
 
 
 def _offer_words(values: Sequence[str]) -> str:
+    times = [value for value in values if _is_time(value)]
+    if len(times) * 2 > len(values):
+        return (
+            f"The status is written as {times[0].strip(' ')!r}, which is a time: the columns status and timestamp_utc may be"
+            " swapped. Correct the header."
+        )
+    values = [value for value in values if not _is_time(value)]
     words = [word for word, _ in Counter(map(fold_status, values)).most_common(_MOST_WORDS)]
     mappable = [word for word in words if _is_mappable(word)]
     if not mappable:
@@ -103,16 +117,26 @@ def _offer_words(values: Sequence[str]) -> str:
     )
 
 
+def _is_time(text: str) -> bool:
+    return parse_instant(text) != "timestamp" or has_date_and_time(text)
+
+
 def _is_mappable(word: str) -> bool:
     return bool(word) and word not in {_HEADER_WORD, *_NOTHING} and not {",", "="} & {*word}
 
 
-def _offer_utc(values: Sequence[str]) -> str:
+def _offer_utc(values: Sequence[str], zone_column: str | None) -> str:
     if not values:
         return ""
+    example, uploads = values[0].strip(" "), "(uploads: ?assume_utc=true)"
+    if zone_column:
+        return (
+            f"Timestamps such as {example!r} name no time zone, and the column {quoted(zone_column)} is not read: write the"
+            f" offset into each timestamp, such as -08:00, or, if they are UTC, load the file with --assume-utc {uploads}."
+        )
     return (
-        f"Timestamps such as {values[0].strip(' ')!r} name no time zone: if they are UTC, load the file with --assume-utc"
-        " (uploads: ?assume_utc=true), or name the column timestamp_utc."
+        f"Timestamps such as {example!r} name no time zone: if they are UTC, load the file with --assume-utc {uploads}, or name"
+        " the column timestamp_utc."
     )
 
 

@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from services.ingest.parse.byte_words import low_bytes, word_of, words_at_every_byte
 from services.ingest.parse.chunk import Chunk
-from services.ingest.parse.date_formats import DateFormat
 from services.ingest.parse.encodings import FileEncoding
 from services.ingest.parse.header import Layout
-from services.ingest.parse.instants import decode_times, is_cut, parse_instant
 from services.ingest.parse.joined_files import mark_headers
 from services.ingest.parse.last_polls import deduplicate
+from services.ingest.parse.order_proof import refuse_other_order
 from services.ingest.parse.parsed import GivenNotes, ParsedPolls
+from services.ingest.parse.poll_instants import parse_instants
 from services.ingest.parse.poll_notes import END_CODE, NoteColumns, NoteReading, find_zoneless, parse_notes
 from services.ingest.parse.reading import PLAIN, Reading
 from services.ingest.parse.reasons import Reject
@@ -26,7 +26,8 @@ from services.ingest.parse.store_numbers import StoreNumbers
 from services.ingest.parse.summary_rows import mark_summaries
 from shared.status_words import STATUSES, fold_status
 
-_STORE_ID, _STATUS, _TIMESTAMP = range(3)
+_STORE_ID, _STATUS = range(2)
+_DATE_FAULTS = frozenset({"date_format", "timestamp_range", "future"})
 _ACTIVE, _INACTIVE = b"active", b"inactive"
 _LOWER_CASE = np.uint64(0x2020202020202020)
 _WORD_BYTES = 8
@@ -54,15 +55,6 @@ class ValidPolls:
     def ids(self) -> pl.Series:
         """The store ids."""
         return self.stores.name_stores(self.store)
-
-
-@dataclass(frozen=True)
-class _Instants:
-    """The instants of all rows, and the rows that are counted if they are valid: cut to microseconds, without a zone."""
-
-    at_us: NDArray[np.int64]
-    cut: list[int]
-    zoneless: list[int]
 
 
 class PollParser:
@@ -103,7 +95,7 @@ class PollParser:
         deduped = deduplicate(valid.store, valid.at_us, valid.active)
         forgets = self._seen.make_room(len(deduped.polls))
         return ParsedPolls(
-            replace(chunk, data=b""),
+            replace(chunk, data=b"", above=b""),
             self._stores,
             len(self._stores),
             deduped,
@@ -137,11 +129,11 @@ def validate_polls(
     """Validate rows that are already split. If a row has several faults, report the first column's.
 
     `stores` are those of earlier chunks, and get the new ones. `reasons` has the numbers of the words for reasons. An event
-    with an end is followed by a second event, which has the other status.
+    with an end is followed by a second event, which has the other status. Raise `ChunkRefused` (`date_order`).
     """
     faults: dict[int, str] = {}
     stores = StoreNumbers() if stores is None else stores
-    instants = _parse_instants(rows, latest_us, faults, reading)
+    instants = parse_instants(rows, latest_us, faults, reading)
     at_us = instants.at_us
     active = _parse_statuses(rows, faults, reading)
     noted = NoteReading(reasons or {}, latest_us, reading.assume_utc, reading.date_format)
@@ -161,6 +153,8 @@ def validate_polls(
         store, at_us, active = store[kept], at_us[kept], active[kept]
         notes = notes and notes.pick(kept)
     rejects = rows.collect_rejects(faults)
+    if reading.date_format and not _DATE_FAULTS.isdisjoint(faults.values()):
+        refuse_other_order(rows, latest_us, reading.date_format)
     valid = ValidPolls(stores, store, at_us, active, rejects, cut_fractions, assumed_utc)
     return valid if notes is None else _add_ends(valid, notes)
 
@@ -204,47 +198,3 @@ def _group_alike(rows: Rows, some: NDArray[np.int64]) -> Iterator[list[int]]:
     order = np.argsort(words, kind="stable")
     borders = np.flatnonzero(np.diff(words[order])) + 1
     yield from (group.tolist() for group in np.split(some[is_short][order], borders) if group.size)
-
-
-def _parse_instants(rows: Rows, latest_us: int, faults: dict[int, str], reading: Reading) -> _Instants:
-    """Return the instants, and add invalid rows to `faults`."""
-    if reading.date_format:
-        found = _parse_by_format(rows, faults, reading)
-    else:
-        found = _parse_usual(rows, faults, reading)
-    faults.update((row, "future") for row in np.flatnonzero(found.at_us > latest_us).tolist())
-    return found
-
-
-def _parse_usual(rows: Rows, faults: dict[int, str], reading: Reading) -> _Instants:
-    at_us, decoded, has_zone = decode_times(rows.text, rows.starts[_TIMESTAMP], rows.ends[_TIMESTAMP])
-    cut: list[int] = []
-    zoneless: list[int] = []
-    if reading.assume_utc:
-        zoneless = np.flatnonzero(decoded & ~has_zone).tolist()
-    else:
-        decoded &= has_zone
-    for row in np.flatnonzero(~decoded).tolist():
-        text = rows.decode_field(_TIMESTAMP, row)
-        parsed = parse_instant(text)
-        if parsed == "tz_missing" and reading.assume_utc:
-            parsed = parse_instant(f"{text.strip(' ')}Z")
-            zoneless.append(row)
-        if isinstance(parsed, int):
-            at_us[row] = parsed
-            if is_cut(text):
-                cut.append(row)
-        else:
-            at_us[row] = 0
-            faults[row] = parsed
-    return _Instants(at_us, cut, zoneless)
-
-
-def _parse_by_format(rows: Rows, faults: dict[int, str], reading: Reading) -> _Instants:
-    date_format = DateFormat.parse(reading.date_format)
-    found = date_format.decode(pl.Series(rows.decode_column(_TIMESTAMP), dtype=pl.String))
-    faults.update(found.faults)
-    zoneless: list[int] = [] if date_format.names_zone else list(range(len(found.at_us)))
-    if not reading.assume_utc:
-        faults.update({row: "tz_missing" for row in zoneless if row not in found.faults})
-    return _Instants(found.at_us, found.cut, zoneless)

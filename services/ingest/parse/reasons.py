@@ -7,7 +7,9 @@ from services.ingest.parse.file_formats import formats_reference
 from shared.reject_advice import ADVICE
 from shared.row_reasons import ROW_REASONS
 
-BROKEN_ROW_REASONS = frozenset({"columns", "quoting", "encoding", "control_character", "line_too_long"})
+BROKEN_ROW_REASONS = frozenset(
+    {"columns", "quoting", "text_mark", "encoding", "control_character", "line_too_long"}
+)
 
 FILE_REASONS = {
     "io": "the file does not exist, cannot be read, or is a folder, a pipe or a device",
@@ -17,6 +19,7 @@ FILE_REASONS = {
     "header": "the first line is not the header of a known kind of file (polls, hours, time zones, lifetimes, special hours, closures, store directories)",
     "line_ends": "a line ends in CR CR LF, or a CR without LF stands outside quotes, so the file does not show where its rows end",
     "day_numbers": "the days of the week are numbered both from 0 and from 1, or some have numbers and others names, or the file has neither day 0 nor day 7, and the other files of its delivery differ",
+    "date_order": "rows can only be read if day, month and year stand in another order than the given date format says, so that other rows would be read as wrong dates",
     "truncated": "the archive is cut off",
     "damaged": "the archive cannot be unpacked: it is damaged, encrypted or packed with a method other than deflate, or other bytes follow the end of the gzip data; the message says which",
     "ratio": "the archive unpacks to more than 200 times its size, or has more than 1,000 members",

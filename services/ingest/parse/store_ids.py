@@ -13,6 +13,7 @@ from shared.store_ids import (
     LONGEST_ODD_BYTES,
     MARKED_AS_TEXT,
     MAX_STORE_ID_BYTES,
+    NO_ID,
     clean_store_id,
     find_id_fault,
     is_odd_id,
@@ -74,8 +75,8 @@ def _check_rows(rows: Rows, some: Ints, ids: pl.Series, *, allow_odd: bool) -> _
         return _CheckedIds(_check_each(ids, faults, allow_odd=allow_odd), faults)
     lengths = ends - starts
     if lengths.min() == 0 or lengths.max() > MAX_STORE_ID_BYTES:
-        invalid = np.flatnonzero((lengths == 0) | (lengths > MAX_STORE_ID_BYTES))
-        faults.update((row, "store_id") for row in invalid.tolist())
+        faults.update((row, "store_id") for row in np.flatnonzero(lengths > MAX_STORE_ID_BYTES).tolist())
+        faults.update((row, NO_ID) for row in np.flatnonzero(lengths == 0).tolist())
     if lengths.min() <= len(".."):
         dots = np.flatnonzero((lengths <= len("..")) & (first == ord(".")) & (last == ord(".")))
         faults.update((row, "store_id") for row in dots.tolist())

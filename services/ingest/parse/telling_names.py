@@ -1,7 +1,7 @@
 """The names of columns that say more about a store's opening than the columns that are read."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -81,3 +81,8 @@ def name_numbered(name: str) -> str | None:
 def looks_like_time(name: str) -> bool:
     """Whether a name is that of a column with times of opening and a number."""
     return name_numbered(name) in _TIMES
+
+
+def find_zone_column(names: Sequence[str]) -> str | None:
+    """Return the first of these names that is that of a column with time zones or offsets from UTC."""
+    return next((name for name in names if find_role(name) == "zone"), None)

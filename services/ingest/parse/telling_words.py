@@ -16,9 +16,9 @@ def fold_letters(name: str) -> str:
 
 # closed: a day off, or open around the clock. part: a part of the day. night: an opening that ends on the next day.
 # span: hours, which may be a duration. counts: whether a row is valid. half: AM or PM. since: the first of some dates.
-# type: of a row, by these names only. link: words that say nothing by themselves.
+# type: of a row, by these names only. weekday: the day of a row, by these names only. link: words that say nothing by themselves.
 Role = Literal[
-    "closed", "break", "time", "hours", "span", "part", "night", "days", "half", "state", "counts", "holiday", "since", "dates", "weeks", "type", "zone", "link"
+    "closed", "break", "time", "hours", "span", "part", "night", "days", "half", "state", "counts", "holiday", "since", "dates", "weeks", "type", "weekday", "zone", "link"
 ]  # fmt: skip
 
 _WORDS: Final[dict[Role, str]] = {
@@ -82,13 +82,23 @@ _WORDS: Final[dict[Role, str]] = {
     "zone": """
         zone zeitzone fuseauhoraire zonahoraria fusoorario fusohorario tijdzone tidszon tidszone aikavyohyke strefaczasowa
         casovepasmo vremenskazona fusorar saatdilimi idozona часовойпояс ζωνηωρας 時間帯 时区 utcoffset gmtoffset offset
-        timeoffset timezoneoffset offsetutc""",
+        timeoffset timezoneoffset offsetutc tzoffset zoneoffset localtimezone localtz utcoffsetminutes utcoffsethours
+        gmtoffsetminutes gmtoffsethours offsetminutes offsethours offsetseconds tzname ianazone ianatimezone""",
+    "weekday": """
+        weekday weekdayname weekdayno weekdaynum weekdaynumber weekdayindex isoweekday dow downame isodow dayname nameofday
+        dayofweek dayofweekname dayofweekno dayofweeknumber dayofweekindex isodayofweek daylabel daytext dayabbr dayshort
+        dayshortname dayindex dayno daynum daynumber dayid daycode tag wochentag wochentagname wochentagsname wochentagnr tagname
+        tagesname tagderwoche jour joursemaine jourdesemaine jourdelasemaine nomdujour nomjour dia diasemana diadesemana
+        diadelasemana nombredia nombredeldia diadasemana nomedodia giorno giornosettimana giornodisettimana
+        giornodellasettimana nomegiorno dag weekdag dagvandeweek dagnaam veckodag ugedag ukedag viikonpaiva dzien
+        dzientygodnia nazwadnia den dentydne denvtydnu nazevdne dan danutjednu zi ziua ziuasaptamanii gun gunadi haftaningunu
+        nap hetnapja день деньнедели деньтижня ημερα ημερατησεβδομαδας 曜日 星期 星期几 周几 요일""",
     "link": """
         time times at the of is local utc h hh mm uhr zeit um d de du des do l la le les a heure hora ora alle dalle uur om
         tijd kl klo tid godzina cas saat saati время ωρα first second third nd rd th st zweite zweiter zweites zweiten dritte
         dritter deuxieme seconde e eme segundo segunda tercero tercera secondo seconda terzo tweede derde andra anden annen
         toinen drugi druga drugie druhy druha druhe ikinci masodik второе второй вторая δευτερο δευτερη no nr shift
-        slot period working business trading store und et y and or di tag jour dia giorno dag past after crosses spans next day""",
+        slot period working business trading store und et y and or di past after crosses spans next day""",
 }  # fmt: skip
 ROLES: Final[Mapping[str, Role]] = {
     fold_letters(word): role for role, words in reversed(_WORDS.items()) for word in words.split()

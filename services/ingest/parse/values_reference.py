@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from services.ingest.parse import written_forms
 from services.ingest.parse.column_names import DIRECTORY_SPELLINGS, LOOSE_SPELLINGS, SPELLINGS
 from services.ingest.parse.date_formats import DIRECTIVES
-from services.ingest.parse.header import SEPARATORS
+from services.ingest.parse.header_fields import SEPARATORS
 from services.ingest.parse.kinds import OPTIONAL_COLUMNS, REQUIRED_COLUMNS
 from services.ingest.parse.written_forms import SEPARATOR_NAMES, Form
 from services.ingest.parse.zones import FIXED_ZONES, describe_fixed

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from services.ingest.parse.days import DAY_NAMES
-from services.ingest.parse.header import SEPARATORS
+from services.ingest.parse.header_fields import SEPARATORS
 from services.ingest.parse.reading import PLAIN, Reading
 from shared.row_reasons import ROW_REASONS
 
@@ -65,7 +65,7 @@ INSTANTS: Final[Sequence[Form]] = (
 _US: Final = "%m/%d/%Y %H:%M"
 FORMATTED: Final[Sequence[Form]] = (
     Form("10/14/2024 9:00", _AT, Reading.parse(date_format=_US)),
-    Form("14/10/2024 9:00", "date_format", Reading.parse(date_format=_US)),
+    Form("14.10.2024 9:00", "date_format", Reading.parse(date_format=_US)),
     Form(_AT, "date_format", Reading.parse(date_format=_US)),
     Form("10/14/2024 9:00", "tz_missing", Reading.parse(date_format=_US), header="timestamp"),
     Form("14.10.2024 09:00:00", _AT, Reading.parse(date_format="%d.%m.%Y %H:%M:%S")),

@@ -10,7 +10,7 @@ import numpy as np
 import psycopg
 
 from services.ingest.parse.chunks import Prefix, open_table
-from services.ingest.parse.comment_ids import describe_comment_ids
+from services.ingest.parse.doubtful_ids import describe_doubtful_ids
 from services.ingest.parse.encodings import FileEncoding
 from services.ingest.parse.header import Layout
 from services.ingest.parse.last_polls import LastPolls
@@ -19,6 +19,7 @@ from services.ingest.parse.parsed import ParsedPolls
 from services.ingest.parse.polls import PollParser
 from services.ingest.parse.reasons import Reject
 from services.ingest.parse.refusals import ChunkRefused, parse_above_refusals
+from services.ingest.run.date_order import require_date_order
 from services.ingest.run.load_options import LoadOptions
 from services.ingest.run.progress import LoadProgress
 from services.ingest.sources.source import Source
@@ -65,6 +66,8 @@ def compare_polls(conn: psycopg.Connection, source: Source, options: LoadOptions
                 reasons=read_reasons(conn) if layout.optional else None,
             )
             clock = DatabaseClock(conn)
+            date_format = options.reading.date_format
+            require_date_order(source, date_format, limits.chunk_bytes, clock.latest_valid_us())
             for chunk in chunks:
                 parsed = parse_above_refusals(
                     lambda one: parser.parse_chunk(one, clock.latest_valid_us()), chunk
@@ -88,7 +91,7 @@ def _list_remarks(
     notes = [
         *parser.reading.describe(),
         *offer_fixes(comparison.rejects, layout),
-        *describe_comment_ids(store_ids),
+        *describe_doubtful_ids(store_ids),
     ]
     found = {
         "encoding": encoding.name,

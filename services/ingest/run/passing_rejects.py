@@ -7,7 +7,7 @@ from uuid import UUID
 
 import psycopg
 
-from services.ingest.parse.header import SEPARATORS
+from services.ingest.parse.header_fields import SEPARATORS
 from services.ingest.parse.reasons import RAW_BYTES
 from services.ingest.parse.zones import Zone, find_zone
 from services.ingest.write.note_table import read_reasons

@@ -11,6 +11,7 @@ import psycopg
 
 from services.ingest.import_result import DELIVERY_INCOMPLETE, NAMED_CULPRITS
 from services.ingest.parse.chunks import PrefixDiffers
+from services.ingest.parse.order_proof import DATE_ORDER
 from services.ingest.parse.refusals import ChunkRefused
 from services.ingest.run.load_options import DEFAULT_OPTIONS, LoadOptions
 from services.ingest.run.loaded_before import finish_loaded_before
@@ -29,6 +30,7 @@ from shared.errors import BadInputFile, ImportCanceled, UptillError
 from shared.texts import first_of
 
 STOPPED = "stopped with Ctrl-C; run the same command again to go on"
+_KEPT_ROWS = "The rows up to line {:,} are stored, some maybe at wrong times, and cannot be taken back: see docs/how-to/retention.md"
 STATEMENT_TIMEOUT_S = 900.0  # one statement indexes a week of 160 million polls
 
 
@@ -117,12 +119,14 @@ def _record_refusal(ledger: ImportLedger, refusal: BadInputFile) -> None:
     rejects = refusal.rejects if isinstance(refusal, ChunkRefused) else ()
     if rejects:
         error["rejects"] = dict(Counter(reject.reason for reject in rejects))
-    stopped = isinstance(refusal, ChunkRefused) and ledger.kind == "polls" and ledger.checkpoint is not None
+    kept = ledger.checkpoint if isinstance(refusal, ChunkRefused) and ledger.kind == "polls" else None
+    if kept and refusal.reason == DATE_ORDER:
+        error["message"] = f"{refusal}. {_KEPT_ROWS.format(kept.end_line)}"
     with ledger.conn.transaction():
         ledger.add_rejects(rejects)
         ledger.count_for(ledger.import_id, RowCounts(rejected=len(rejects)))
         quality = count_rejects(ledger.conn, [ledger.import_id])
-        ledger.finish("stopped" if stopped else "failed", error=error, quality=quality)
+        ledger.finish("stopped" if kept else "failed", error=error, quality=quality)
 
 
 def _refuse_unclear(ledger: ImportLedger, refusal: DaysUnclear, step: Step) -> None:

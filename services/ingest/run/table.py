@@ -9,7 +9,7 @@ import psycopg
 
 from services.ingest.parse.chunk import Chunk
 from services.ingest.parse.chunks import Prefix, open_table
-from services.ingest.parse.comment_ids import describe_comment_ids
+from services.ingest.parse.doubtful_ids import describe_doubtful_ids
 from services.ingest.parse.encodings import FileEncoding
 from services.ingest.parse.header import Layout
 from services.ingest.parse.kinds import PACKED_KINDS
@@ -19,6 +19,7 @@ from services.ingest.parse.parsed import ParsedLocalHours, ParsedPolls
 from services.ingest.parse.polls import PollParser
 from services.ingest.parse.refusals import parse_above_refusals
 from services.ingest.parse.store_numbers import StoreNumbers
+from services.ingest.run.date_order import require_date_order
 from services.ingest.run.load_options import LoadOptions
 from services.ingest.run.progress import LoadProgress
 from services.ingest.run.step import LOAD, Step
@@ -79,7 +80,11 @@ def load_table(
             parser = PollParser(
                 layout, ledger.reading, encoding, allow_odd_ids=limits.allow_odd_ids, reasons=reasons
             )
-            _load_polls(parser, chunks, loader)
+            clock = lifeline.run_until_done(lambda: DatabaseClock(ledger.conn))
+            if ledger.checkpoint is None:
+                latest_us = clock.latest_valid_us()
+                require_date_order(source, ledger.reading.date_format, limits.chunk_bytes, latest_us)
+            _load_polls(parser, chunks, loader, clock)
             store_ids = parser.list_stores()
         else:
             first = list(islice(chunks, 1))
@@ -102,7 +107,7 @@ def load_table(
     def finish() -> None:
         quality = read_quality(ledger.conn, ledger.import_id, ledger.named)
         quality |= find_look_alikes(ledger.conn, store_ids)
-        if notes := [*_list_notes(ledger, layout), *describe_comment_ids(store_ids)]:
+        if notes := [*_list_notes(ledger, layout), *describe_doubtful_ids(store_ids)]:
             quality["notes"] = notes
         sha256 = prefix.digest.digest()
         ledger.finish("succeeded", sha256=sha256, size_bytes=size_bytes or prefix.size_bytes, quality=quality)
@@ -126,9 +131,10 @@ def _list_notes(ledger: ImportLedger, layout: Layout) -> list[str]:
     return [*ledger.reading.describe(), *offer_fixes(rejects, layout)]
 
 
-def _load_polls(parser: PollParser, chunks: Iterator[Chunk], loader: ChunkLoader) -> None:
+def _load_polls(
+    parser: PollParser, chunks: Iterator[Chunk], loader: ChunkLoader, clock: DatabaseClock
+) -> None:
     ledger = loader.ledger
-    clock = loader.lifeline.run_until_done(lambda: DatabaseClock(ledger.conn))
 
     def parse(chunk: Chunk) -> ParsedPolls:
         return parser.parse_chunk(chunk, clock.latest_valid_us())

@@ -1,6 +1,8 @@
 """The hours of one delivery: which stores they name, which rows are rejected, and how the others take effect."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import Final
 from uuid import UUID
 
@@ -17,7 +19,7 @@ from services.ingest.write.ledger import ImportLedger
 from services.ingest.write.packed_delivery import Counts, PackedDelivery
 from services.ingest.write.remarks import Remarks, ShrunkStore
 from services.ingest.write.wanted_hours import want_weekly
-from services.ingest.write.weekly_hours import OnStep, WeeklyOutcome, replace_weekly_hours
+from services.ingest.write.weekly_hours import HoursOutcome, OnStep, replace_weekly_hours
 from shared.db.queries import queries
 
 _SQL = queries("ingest")
@@ -33,7 +35,7 @@ class HoursDelivery(PackedDelivery):
         super().__init__(ledger, ids, lambda file, values: encode_hours(values, self._first_days[file]))
         self._numbers = numbers
         self._on_step = on_step
-        self._outcome = WeeklyOutcome()
+        self._outcome = HoursOutcome()
 
     def prepare(self) -> None:
         super().prepare()
@@ -58,7 +60,7 @@ class HoursDelivery(PackedDelivery):
             # Other weekly hours of these stores stay.
             self.weeks = None
             files = [file.pick(dated) for file, dated in zip(self._files, self._is_dated, strict=True)]
-            yield from replace_dated_hours(self._conn, files, change)
+            yield from replace_dated_hours(self._conn, files, change, outcome)
 
     def remark(self, remarks: Remarks) -> None:
         own, numbers = self._ledger.import_id, self._numbers
@@ -78,8 +80,9 @@ class HoursDelivery(PackedDelivery):
         """Hours change no row of a store."""
 
     def _name_shrunk(self) -> Iterator[ShrunkStore]:
-        shrunk = {key: seconds for key, *seconds in self._outcome.shrunk}
+        shrunk: defaultdict[int, list[tuple[int, int, date | None]]] = defaultdict(list)
+        for key, before_s, after_s, start in self._outcome.shrunk:
+            shrunk[key].append((before_s, after_s, start))
         for store_id, key in zip(*self.list_stores(), strict=True) if shrunk else ():
-            if key in shrunk:
-                before_s, after_s = shrunk[key]
-                yield store_id, before_s, after_s
+            for before_s, after_s, start in shrunk.get(key, ()):
+                yield store_id, before_s, after_s, str(start or "")

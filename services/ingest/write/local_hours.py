@@ -21,7 +21,7 @@ from uuid import UUID
 import polars as pl
 import psycopg
 
-from services.ingest.parse.comment_ids import describe_comment_ids
+from services.ingest.parse.doubtful_ids import describe_doubtful_ids
 from services.ingest.parse.kinds import PACKED_KINDS, Kind
 from services.ingest.parse.parsed import ParsedLocalHours
 from services.ingest.write.adjustment_change import AdjustmentChange
@@ -165,7 +165,7 @@ class LocalHoursWriter:
         delivery.remark(remarks)
         store_ids, keys = delivery.list_stores()
         self._ledger.named = NamedStores(keys, delivery.weeks)
-        for note in describe_comment_ids(store_ids):
+        for note in describe_doubtful_ids(store_ids):
             remarks.add_note(own, note)
         remarks.add_look_alikes(own, store_ids)
         remarks.add_held_stores(ids)

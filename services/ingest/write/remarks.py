@@ -30,8 +30,8 @@ LISTS = {
     "look_alikes": LISTED_PAIRS,
 }
 _HOUR_S = 3600
-# A store's id, and its weekly opening time before and after, in seconds.
-ShrunkStore = tuple[str, int, int]
+# A store's id, its weekly opening time before and after in seconds, and the date from which on, or "".
+ShrunkStore = tuple[str, int, int, str]
 
 
 class Remarks:
@@ -68,9 +68,10 @@ class Remarks:
 
     def add_shrinking_stores(self, import_id: UUID, shrunk: Sequence[ShrunkStore]) -> None:
         """Add the stores whose opening hours a week become less than half of what they were."""
-        for store_id, before_s, after_s in shrunk:
+        for store_id, before_s, after_s, start in shrunk:
             hours = {"hours_before": round(before_s / _HOUR_S, 2), "hours_after": round(after_s / _HOUR_S, 2)}
-            self._list_store(import_id, "stores_shrunk", {"store_id": store_id, **hours})
+            since = {"effective_from": start} if start else {}
+            self._list_store(import_id, "stores_shrunk", {"store_id": store_id, **hours, **since})
 
     def add_first_days(self, first_days: Mapping[UUID, int]) -> None:
         """Add that the days of a file are numbered from 1."""

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Final
 
 import numpy as np
@@ -26,30 +27,32 @@ from shared.diagnostics.week_rows import StoredWeeks, WeekFindings
 _SQL = queries("ingest")
 _STORED: Final = np.dtype([("store", ">i4"), ("day", ">i2"), ("opens", ">i4"), ("closes", ">i4")])
 
+# A store's key, its weekly opening time before and after in seconds, and the date of its hours, if they have one.
+ShrunkKey = tuple[int, int, int, date | None]
 # Called after each step with the rows that are done, and all of them.
 OnStep = Callable[[int, int], None]
 
 
 @dataclass
-class WeeklyOutcome:
+class HoursOutcome:
     """What changed: the places in the delivery of the files that brought the new rows, and how many rows are gone.
 
     Rows that are gone count for the file with the first row of their store that stays or is new.
-    `shrunk`: stores that lose more than half of their opening time, with the seconds a week before and after. `weeks`: what the
-    new weeks tell.
+    `shrunk`: stores that lose more than half of their opening time, with the seconds a week before and after, and from
+    which date on. `weeks`: what the new weeks tell.
     """
 
     added: list[NDArray[np.int16]] = field(default_factory=list)
     removed: Counter[int] = field(default_factory=Counter)
-    shrunk: list[tuple[int, int, int]] = field(default_factory=list)
+    shrunk: list[ShrunkKey] = field(default_factory=list)
     weeks: WeekFindings = field(default_factory=WeekFindings)
 
 
 def replace_weekly_hours(
     conn: psycopg.Connection, wanted: WantedHours, seq: int, on_step: OnStep
-) -> WeeklyOutcome:
+) -> HoursOutcome:
     """Replace the hours of all stores in `wanted`. No statement takes longer than a second or two, and progress shows."""
-    outcome = WeeklyOutcome()
+    outcome = HoursOutcome()
     # The weeks are looked at while Postgres writes the step before.
     with prefetch(_look_at_steps(wanted, outcome.weeks)) as steps:
         for start, end in steps:
@@ -66,7 +69,7 @@ def _look_at_steps(wanted: WantedHours, weeks: WeekFindings) -> Iterator[tuple[i
 
 
 def _replace_step(
-    conn: psycopg.Connection, wanted: WantedHours, step: slice, seq: int, outcome: WeeklyOutcome
+    conn: psycopg.Connection, wanted: WantedHours, step: slice, seq: int, outcome: HoursOutcome
 ) -> None:
     row, file = wanted.row[step], wanted.file[step]
     first, last = int(row[0] >> WEEKLY_BITS), int(row[-1] >> WEEKLY_BITS)
@@ -100,7 +103,7 @@ def _read_stored(conn: psycopg.Connection, stores: Ints) -> Ints:
     return np.asarray(place << WEEKLY_BITS | times, np.int64)
 
 
-def _find_shrunk(wanted: WantedHours, row: Ints, stored: Ints) -> list[tuple[int, int, int]]:
+def _find_shrunk(wanted: WantedHours, row: Ints, stored: Ints) -> list[ShrunkKey]:
     first = int(row[0] >> WEEKLY_BITS)
     after, before = (
         np.bincount(
@@ -109,7 +112,7 @@ def _find_shrunk(wanted: WantedHours, row: Ints, stored: Ints) -> list[tuple[int
         for rows in (row, stored)
     )
     return [
-        (int(wanted.week[first + place] >> DATE_BITS), int(before[place]), int(after[place]))
+        (int(wanted.week[first + place] >> DATE_BITS), int(before[place]), int(after[place]), None)
         for place in np.flatnonzero(2 * after < before).tolist()
     ]
 

@@ -56,6 +56,34 @@ select string_agg(int2send((case outcome when 'accepted' then 0 when 'duplicate'
     order by store_key, effective_from)
 from wanted_dated_hours
 
+-- name: lost_dated_hours
+-- Of the changed dates that replace openings, or leave less than half of the hours a week that held before: how many openings
+-- are gone, and the seconds a week before and after. What held before: the hours of that date, else of the one before, else
+-- those without a date. Dates are ordinals. `coalesce` rules out the index on `until_seq`: this change has ended as many rows
+-- as it replaces, and no statistics know of them.
+with held as (
+    select store_key, effective_from, outcome, wanted.intervals as after, coalesce(
+        (select old.intervals from dated_hours old where old.store_key = wanted.store_key
+            and old.effective_from = wanted.effective_from and coalesce(old.until_seq, 0) = %(seq)s),
+        (select old.intervals from dated_hours old where old.store_key = wanted.store_key
+            and old.effective_from < wanted.effective_from and old.until_seq is null order by old.effective_from desc limit 1),
+        (select array_agg(value order by day_of_week, opens, closes, place)
+            from business_hours, lateral (values (1, day_of_week), (2, opens), (3, closes)) part (place, value)
+            where business_hours.store_key = wanted.store_key)) as before
+    from wanted_dated_hours wanted where outcome <> 'duplicate'
+)
+select store_key, effective_from - date '0001-01-01' + 1, gone, before_s::bigint, after_s::bigint
+from held,
+    lateral (select count(*) as gone from generate_series(3, cardinality(before), 3) place
+        where outcome = 'corrected' and not exists (select from generate_series(3, cardinality(after), 3) kept
+            where before[place - 2 : place] = after[kept - 2 : kept])) lost,
+    lateral (select sum((before[place] - before[place - 1] + 86399) %% 86400 + 1) as before_s
+        from generate_series(3, cardinality(before), 3) place) measured_before,
+    lateral (select sum((after[place] - after[place - 1] + 86399) %% 86400 + 1) as after_s
+        from generate_series(3, cardinality(after), 3) place) measured_after
+where gone > 0 or 2 * after_s < before_s
+order by store_key, effective_from
+
 -- name: want_special_hours
 insert into wanted_special_hours (store_key, date, intervals, since_seq)
 select store_key, date, coalesce(array_agg(value order by opens, closes, place) filter (where value is not null), '{}'),

@@ -82,7 +82,7 @@ def test_a_store_with_a_rejected_row_keeps_what_it_had(database_url: str, tmp_pa
         ("c,1999-12-31,,", "date"),
         ("d,2024-12-25,10:00,", "one_time"),
         ("e,2024-12-25,10:00,25:00", "time"),
-        (",2024-12-25,,", "store_id"),
+        (",2024-12-25,,", "no_id"),
         ("f,2024-12-25,,", "closed_and_open"),
         ("f,2024-12-25,10:00,11:00", "closed_and_open"),
     ]
@@ -166,7 +166,7 @@ def test_closures_are_of_a_store_or_of_all(database_url: str, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        (",2024-10-18T21:00Z,,exclude,,", "store_id"),
+        (",2024-10-18T21:00Z,,exclude,,", "no_id"),
         ("a,,,exclude,,", "starts_at"),
         ("a,2024-10-18T21:00,,exclude,,", "starts_at"),
         ("a,2024-10-18T21:00Z,later,exclude,,", "ends_at"),

@@ -51,7 +51,7 @@ def test_ids_are_cleaned_in_files(load_file: LoadFile, database_url: str) -> Non
 
 def test_bad_and_odd_ids_are_rejected_in_files(load_file: LoadFile, database_url: str) -> None:
     found = load_file(polls(*["plain"] * 30, *BAD, *ODD))
-    reasons = ["control_character", "control_character", "store_id", *["control_character"] * 4, "store_id"]
+    reasons = ["control_character", "control_character", "store_id", *["control_character"] * 4, "no_id"]
     assert [reason for _, reason in found.rejects] == [*reasons, *["odd_id"] * len(ODD)]
     assert stores(database_url) == {"plain"}
 

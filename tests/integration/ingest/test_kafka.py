@@ -81,7 +81,7 @@ def test_what_cannot_be_read_is_rejected_with_its_place(database_url: str, clust
         (poll(1, status="open"), "status"),
         (poll(1, observed_at="2024-10-14 12:00:00"), "tz_missing"),
         (poll(1, observed_at="2100-10-14T12:00:00Z"), "future"),
-        (poll(1, store_id=""), "store_id"),
+        (poll(1, store_id=""), "no_id"),
         (poll(1, store_id="a\nb"), "control_character"),
         (poll(1, store_id="1E5"), "odd_id"),
         (poll(1, reason="unheard_of"), "unknown_reason"),

@@ -56,7 +56,7 @@ def test_bad_hours_are_rejected_with_the_other_rows_of_their_store(database_url:
     bad += [
         ("d,0,09:00,9pm", "time"),
         ("e,0,09:60,10:00", "time"),
-        (",0,09:00,10:00", "store_id"),
+        (",0,09:00,10:00", "no_id"),
         ("f,0", "columns"),
     ]
     others = [f"{store},1,09:00,10:00" for store in "abcdefg"]
