@@ -16,11 +16,6 @@ from shared.uptime.store_terms import HoursVersion, StoreClosure
 from shared.uptime.zones import DAY_S
 
 WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_ENDS: Final = {
-    "up": "up again",
-    "unknown": "no poll covers what follows",
-    "ongoing": "not over at the newest poll",
-}
 
 
 @dataclass(frozen=True)
@@ -68,7 +63,9 @@ class StoreTables:
     @property
     def outages(self) -> Sequence[OutageLine]:
         """The outages of the week, latest first."""
-        return [_describe_outage(outage, self.view.zone) for outage in self.view.outages]
+        outages, zone = self.view.outages, self.view.zone
+        seen = "at the newest poll" if outages.sees_newest else f"by {moment(outages.as_of_us, zone)}"
+        return [_describe_outage(outage, zone, f"not over {seen}") for outage in outages.listed]
 
     @property
     def hours(self) -> Sequence[tuple[str, Sequence[tuple[str, str]]]]:
@@ -139,12 +136,12 @@ def _describe_week(version: HoursVersion) -> Sequence[tuple[str, str]]:
     ]
 
 
-def _describe_outage(outage: ListedOutage, zone: ZoneInfo) -> OutageLine:
+def _describe_outage(outage: ListedOutage, zone: ZoneInfo, ongoing: str) -> OutageLine:
     return OutageLine(
         to_us(outage.started_at),
         _moment(outage.started_at, zone),
         _between(outage.last_up_poll_at, outage.first_down_poll_at, zone),
-        _moment(outage.ended_at, zone) if outage.ended_at else _ENDS[outage.end],
+        _moment(outage.ended_at, zone) if outage.ended_at else ongoing,
         _between(outage.last_down_poll_at, outage.first_up_poll_at, zone),
         length(outage.down_us),
         outage.polls,

@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+from shared.clock import to_us
 from shared.pictures.words import (
     NO_VALUE,
     clock,
@@ -87,6 +88,7 @@ def unbroken(text: str) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     each.__name__: each
     for each in (
+        to_us,
         plain,
         length,
         hours,
