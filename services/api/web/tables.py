@@ -24,9 +24,9 @@ class OutageLine:
 
     at_us: int
     began: str
-    began_between: str
+    began_between: Sequence[str]
     ended: str
-    ended_between: str
+    ended_between: Sequence[str]
     down: str
     polls: int
     reasons: str
@@ -34,7 +34,7 @@ class OutageLine:
 
 @dataclass(frozen=True)
 class ClosureLine:
-    """A closure, and who declared it."""
+    """A closure, and who declared it: empty if the key may not see that."""
 
     treatment: str
     reason: str
@@ -70,9 +70,11 @@ class StoreTables:
     @property
     def hours(self) -> Sequence[tuple[str, Sequence[tuple[str, str]]]]:
         """Each version of the weekly hours: from when it holds, and the hours of each weekday."""
+        versions = self.view.week.terms.versions
+        first = min((each.effective_from for each in versions if each.effective_from), default=None)
+        has_undated = any(each.effective_from is None for each in versions)
         return [
-            ("always" if each.effective_from is None else f"from {each.effective_from}", _describe_week(each))
-            for each in self.view.week.terms.versions
+            (name_version(each, first, has_undated=has_undated), _describe_week(each)) for each in versions
         ]
 
     @property
@@ -127,6 +129,14 @@ def _time(second: int) -> str:
     return f"{second // 3600:02}:{second // 60 % 60:02}{seconds}"
 
 
+def name_version(version: HoursVersion, first: date | None, *, has_undated: bool) -> str:
+    """Say when weekly hours hold. `first`: the earliest date of a version. Before it, the undated ones hold, or its own."""
+    if version.effective_from is None:
+        return "always" if first is None else f"before {first}"
+    is_earliest = version.effective_from == first and not has_undated
+    return f"from {version.effective_from}, and before" if is_earliest else f"from {version.effective_from}"
+
+
 def _describe_week(version: HoursVersion) -> Sequence[tuple[str, str]]:
     if not version.rows:
         return [("every day", "open around the clock")]
@@ -149,11 +159,11 @@ def _describe_outage(outage: ListedOutage, zone: ZoneInfo, ongoing: str) -> Outa
     )
 
 
-def _between(first: datetime | None, last: datetime | None, zone: ZoneInfo) -> str:
+def _between(first: datetime | None, last: datetime | None, zone: ZoneInfo) -> Sequence[str]:
     """Say which two polls bound an instant. A dash where there is none."""
     if first is None and last is None:
-        return NO_VALUE
-    return f"{_moment(first, zone)} → {_moment(last, zone)}"
+        return [NO_VALUE]
+    return [_moment(first, zone), _moment(last, zone)]
 
 
 def _moment(instant: datetime | None, zone: ZoneInfo) -> str:
@@ -161,7 +171,7 @@ def _moment(instant: datetime | None, zone: ZoneInfo) -> str:
 
 
 def _describe_closure(closure: StoreClosure, origin: ClosureOrigin | None, zone: ZoneInfo) -> ClosureLine:
-    declared = NO_VALUE
+    declared = ""
     if origin is not None:
         who = f"the key {origin.key_name}" if origin.key_name else "a command"
         declared = f"{who}, {utc(origin.committed_at)} UTC ({origin.source})"
