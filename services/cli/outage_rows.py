@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Self
 from zoneinfo import ZoneInfo
 
-from services.cli.local_times import format_offset, need_offsets, zone_to_show
+from services.cli.local_times import need_offsets, zone_to_show
 from services.cli.timeline import format_length
+from shared.local_times import offset_text
 from uptill_client import StoreOutage
 
 TITLES = ("store", "from", "to", "down", "then", "polls", "began between", "ended between")
@@ -61,7 +62,7 @@ class _Clock:
         local = at.astimezone(self.zone)
         has_date = beside is None or beside.astimezone(self.zone).date() != local.date()
         day = f"{local:%a %Y-%m-%d} " if has_date else ""
-        return f"{day}{local:{form}}{format_offset(local) if self.has_offsets else ''}"
+        return f"{day}{local:{form}}{offset_text(local) if self.has_offsets else ''}"
 
 
 def _describe_begin(outage: StoreOutage, clock: _Clock) -> str:

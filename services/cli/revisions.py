@@ -10,6 +10,7 @@ import typer
 from services.cli.connection import api_client
 from services.cli.console import Json, fail, minute, note, print_json
 from services.cli.tables import print_table
+from shared.column_words import describe_column, describe_notes
 from shared.exit_codes import ExitCode
 from uptill_client import StoreDiff
 
@@ -81,17 +82,23 @@ def diff(
         note(_EQUAL)
         return
     print_table(
-        ("store", "column", "before", "after"),
+        ("store", "column", "unit", "before", "after"),
         [
-            (store.store_id, value.column, _show(value.before), _show(value.after))
+            (store.store_id, value.column, _unit(value.column), _show(value.before), _show(value.after))
             for store in found
             for value in store.values
         ],
     )
+    for text in describe_notes(value.column for store in found for value in store.values):
+        note(text)
     print()
     print_table(
         ("store", "cause", "polls", "by", "at (UTC)"), [row for store in found for row in _list_causes(store)]
     )
+
+
+def _unit(column: str) -> str:
+    return describe_column(column).unit or "-"
 
 
 def _show(value: float | str | None) -> str:

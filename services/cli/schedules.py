@@ -11,7 +11,6 @@ import typer
 
 from services.cli.connection import api_client
 from services.cli.console import Json, labels_text, minute, note, print_fields, print_json
-from services.cli.local_times import format_offset, occurs_twice
 from services.cli.parameters import (
     Detail,
     ExcludedReasons,
@@ -25,6 +24,7 @@ from services.cli.parameters import (
     labels_of,
 )
 from services.cli.tables import print_table
+from shared.local_times import occurs_twice, offset_text
 from shared.uptime.policy import DEFAULT_POLICY
 from uptill_client import ReportSchedule
 
@@ -198,4 +198,4 @@ def _format_local(schedule: ReportSchedule, at: datetime | None) -> str:
     except (ValueError, LookupError, OSError):
         # The zone of a failed schedule may be unknown here too.
         return f"{minute(at)} UTC"
-    return f"{local:%Y-%m-%d %H:%M}{format_offset(local) if occurs_twice(local) else ''}"
+    return f"{local:%Y-%m-%d %H:%M}{offset_text(local) if occurs_twice(local) else ''}"

@@ -4,9 +4,10 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from services.cli.console import instant, note, print_text
-from services.cli.local_times import format_offset, need_offsets, zone_to_show
+from services.cli.local_times import need_offsets, zone_to_show
 from services.cli.tables import print_table
 from services.cli.timeline import format_length, format_percent
+from shared.local_times import offset_text
 from uptill_client import PolicyDifference, PolicyTotals, StorePolicies
 
 _FIGURES = ("policy", "open", "up", "down", "unknown", "availability", "up against the first")
@@ -20,7 +21,8 @@ def show_policies(found: StorePolicies) -> None:
     print_table(_FIGURES, map(_show_figures, found.policies))
     if found.differences:
         print()
-        has_offsets = need_offsets([each.begin.astimezone(zone) for each in found.differences])
+        times = (at.astimezone(zone) for each in found.differences for at in (each.begin, each.end))
+        has_offsets = need_offsets(list(times))
         policies = [each.policy for each in found.policies]
         rows = [_show_difference(each, zone, has_offsets=has_offsets) for each in found.differences]
         print_table(("from", "to", "length", *policies), rows)
@@ -65,4 +67,4 @@ def _show_difference(each: PolicyDifference, zone: ZoneInfo, *, has_offsets: boo
 
 
 def _show_time(at: datetime, *, has_date: bool, has_offset: bool) -> str:
-    return f"{at:{'%a %Y-%m-%d ' if has_date else ''}%H:%M:%S}{format_offset(at) if has_offset else ''}"
+    return f"{at:{'%a %Y-%m-%d ' if has_date else ''}%H:%M:%S}{offset_text(at) if has_offset else ''}"

@@ -10,9 +10,10 @@ from rich.text import Text
 
 from services.cli.because import describe_closure, number_closures
 from services.cli.console import instant, note, print_text, stdout
-from services.cli.local_times import format_clock, format_day, format_offset, zone_to_show
+from services.cli.local_times import format_clock, format_day, zone_to_show
 from services.cli.tables import fold_last, table_lines
 from shared.border_words import name_borders
+from shared.local_times import offset_text
 from uptill_client import Segment, Timeline, TimelineDay
 
 COLOURS = {
@@ -75,7 +76,7 @@ def print_segments(
 def _make_row(begin: datetime, end: datetime, state: str) -> Sequence[str]:
     length_s = int(end.timestamp()) - int(begin.timestamp())
     day = f"{end:%a} " if end.date() != begin.date() else ""
-    offset = format_offset(end) if end.utcoffset() != begin.utcoffset() else ""
+    offset = offset_text(end) if end.utcoffset() != begin.utcoffset() else ""
     return f"{begin:%H:%M:%S}", f"{day}{end:%H:%M:%S}{offset}", format_length(length_s * 1_000_000), state
 
 

@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 from zoneinfo import ZoneInfo
 
 from shared.errors import InvalidRequest
+from shared.local_times import instant_of
 from shared.texts import quoted
 from shared.zone_names import NAMED_ZONES
 
@@ -85,7 +86,7 @@ class Delivery:
         for _ in range(2 * (len(_EVERY_DAY) + 1)):
             local = at.astimezone(zone)
             if local.weekday() not in self.weekdays:
-                at = datetime.combine(local.date() + _ONE_DAY, time(0), zone).astimezone(UTC)
+                at = instant_of(datetime.combine(local.date() + _ONE_DAY, time(0)), zone)
             elif (ends := self._quiet_ends(local, zone)) is not None and ends > at:
                 at = ends
             else:
@@ -101,7 +102,7 @@ class Delivery:
         if not is_quiet:
             return None
         day = local.date() if clock < ends else local.date() + _ONE_DAY
-        return datetime.combine(day, ends, zone).astimezone(UTC)
+        return instant_of(datetime.combine(day, ends), zone)
 
 
 def _invalid(name: str, message: str) -> InvalidRequest:

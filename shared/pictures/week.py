@@ -7,11 +7,13 @@ from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from shared.clock import to_us
+from shared.local_times import instant_of
 from shared.uptime.explanation import AccountedSegment, StateRule
 from shared.uptime.store_terms import HoursKind, HoursSource, StoreTerms
 from shared.uptime.timeline import StoreTimeline
 
 DAYS = 7
+_HOURS_OF_A_DAY = 24
 MOST_TICKS = 300  # of a day; more would be one grey bar
 
 
@@ -78,9 +80,10 @@ class DayRow:
         return sum(each.end_us - each.begin_us for each in self.states if each.segment.state in states)
 
     @property
-    def hours(self) -> int:
-        """How many hours the date has: 23 or 25 where clocks change."""
-        return round((self.end_us - self.begin_us) / 3_600_000_000)
+    def odd_length(self) -> str:
+        """How many hours the date has where clocks change, such as `23.5 hours`; empty for 24."""
+        hours = (self.end_us - self.begin_us) / 3_600_000_000
+        return "" if hours == _HOURS_OF_A_DAY else f"{hours:g} hours"
 
     @property
     def has_special_hours(self) -> bool:
@@ -95,7 +98,7 @@ def monday_of(day: date) -> date:
 
 def midnight_us(day: date, zone: ZoneInfo) -> int:
     """Return the instant at which a local date begins."""
-    return to_us(datetime.combine(day, time(), zone))
+    return to_us(instant_of(datetime.combine(day, time()), zone))
 
 
 @dataclass(frozen=True)

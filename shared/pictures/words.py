@@ -1,10 +1,11 @@
 """How the page and the printed report write values: lengths, shares, times of a zone, and texts that others chose."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
 from shared.clock import from_us
+from shared.local_times import occurs_twice, offset_text
 from shared.texts import UNSEEN
 
 NO_VALUE: Final = "\u2013"
@@ -54,9 +55,18 @@ def known_share(numbers: HasTimes) -> str:
 
 
 def clock(us: int, zone: ZoneInfo) -> str:
-    """Return the local time of day, with seconds if there are any."""
+    """Return the local time of day, with seconds if there are any, and with its offset if clocks show it twice."""
     local = from_us(us).astimezone(zone)
-    return f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}"
+    return f"{local:%H:%M:%S}{_offset_of(local)}" if local.second else minute_of(local)
+
+
+def minute_of(local: datetime) -> str:
+    """Return the time of day of an aware instant, cut to the minute, with its offset if clocks show it twice."""
+    return f"{local:%H:%M}{_offset_of(local)}"
+
+
+def _offset_of(local: datetime) -> str:
+    return offset_text(local) if occurs_twice(local) else ""
 
 
 def moment(us: int, zone: ZoneInfo) -> str:

@@ -1,12 +1,14 @@
 """What people do on the page: by mouse, by keyboard, on a telephone, in the dark, and without scripts."""
 
+from datetime import timedelta
 from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.fixtures.services import Services
-from tests.ui.conftest import HOSTILE, Colours, OpenPage, enter, has_no_fault, violations
+from tests.ui.conftest import HOSTILE, NOW, Colours, OpenPage, enter, has_no_fault, violations
+from uptill_client import Poll, UptillClient
 
 pytestmark = pytest.mark.ui
 WEEK = "/stores/0042?week=2024-10-30"
@@ -38,8 +40,8 @@ def test_a_person_finds_a_store_questions_a_number_and_downloads_a_report(
         assert page.url == before, "only a part of the page was replaced"
         create_report(page)
         expect(page.get_by_role("status")).to_contain_text("succeeded", timeout=30_000)
-        page.get_by_role("link", name="downtime last week").click()
-        expect(page.locator("th[aria-sort=ascending]")).to_contain_text("downtime last week")
+        page.get_by_role("link", name="downtime, last week").click()
+        expect(page.locator("th[aria-sort=ascending]")).to_contain_text("downtime, last week")
         with page.expect_download() as download:
             page.get_by_role("link", name="report.csv").click()
         assert download.value.suggested_filename.endswith(".csv")
@@ -97,6 +99,62 @@ def test_no_view_has_a_fault_of_access_or_is_wider_than_the_screen(
         for path in ("/stores", "/stores?q=none", WEEK, chosen, f"/stores/{quote(HOSTILE, safe='')}", "/stores/silent",
                      "/reports", report, "/insights", "/nothing"):  # fmt: skip
             has_no_fault(page, path)
+
+
+def test_a_narrow_screen_hides_no_number_of_a_store(open_page: OpenPage, services: Services) -> None:
+    with open_page(390) as page:
+        enter(page, services)
+        page.goto(WEEK)
+        page.locator("details.table > summary").first.click()
+        for name in ("Table of outages", "The week as a table", "Periods"):
+            has_no_hidden_cell(page, name)
+        for label in ("Ended", "Down", "Ended between"):
+            cell = page.locator(f"td[data-label='{label}']").first
+            shown = cell.evaluate("each => getComputedStyle(each, '::before').content")
+            assert shown == f'"{label}"'
+
+
+def test_a_narrow_screen_shows_both_values_of_what_is_compared(
+    open_page: OpenPage, services: Services
+) -> None:
+    own = services.settings
+    with UptillClient(
+        own["UPTILL_API_URL"], own["UPTILL_API_KEY"], ingest_url=own["UPTILL_INGEST_URL"]
+    ) as client:
+        first = client.finished(client.create_report(detail=True).id)
+        client.send_polls([Poll("0042", False, NOW - timedelta(minutes=5))])
+        second = client.finished(client.revise_report(first.id).id)
+    with open_page(390) as page:
+        enter(page, services)
+        page.goto(f"/reports/{second.id}/diff?against={first.id}")
+        expect(page.get_by_text("After", exact=True)).to_be_in_viewport(ratio=1)
+        has_no_hidden_cell(page, "Values of 0042")
+        page.goto("/closures/new?store_id=0042&week=2024-10-28")
+        page.get_by_label("From").fill("2024-10-30T12:00")
+        page.get_by_label("To").fill("2024-10-30T14:00")
+        page.get_by_role("button", name="See the effect").click()
+        has_no_hidden_cell(page, "Effect")
+
+
+def has_no_hidden_cell(page: Page, name: str) -> None:
+    """Fail if a table must be scrolled sideways."""
+    table = page.get_by_role("region", name=name, exact=True)
+    assert table.evaluate("each => each.scrollWidth - each.clientWidth") == 0, name
+    expect(table.locator("td").last).to_be_visible()
+
+
+def test_the_name_of_a_day_does_not_touch_its_picture(open_page: OpenPage, services: Services) -> None:
+    between = """() => [...document.querySelectorAll('.week:not(.heat) .day-name')].map(name => {
+        const words = document.createRange();
+        words.selectNodeContents(name);
+        return name.parentElement.querySelector('svg').getBoundingClientRect().left
+            - words.getBoundingClientRect().right;
+    })"""
+    for width in (1120, 1280, 1920):
+        with open_page(width) as page:
+            enter(page, services)
+            page.goto(WEEK)
+            assert min(page.evaluate(between)) >= 8, width
 
 
 def test_the_first_view_is_small(open_page: OpenPage, services: Services) -> None:

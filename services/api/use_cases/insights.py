@@ -16,6 +16,7 @@ from shared.insights.risk import horizon_of
 from shared.insights.sentences import describe_cause, describe_risk
 from shared.insights.terms import HORIZONS, RATE_UNIT
 from shared.keys import StoreScope
+from shared.local_times import instant_of
 from shared.zone_names import NAMED_ZONES
 
 _SQL = queries("insights")
@@ -215,10 +216,10 @@ def predict_store(row: RiskRow, methods: Sequence[MethodScores], begin: datetime
     surprise = row.last_down - row.last_rate
     hours = []
     for ahead, hour in enumerate(opened[: HORIZONS[-1]].tolist(), start=1):
-        naive = (midnight + hour * _HOUR).replace(tzinfo=zone)
+        at = instant_of(midnight + hour * _HOUR, zone)
         risk = rates[(slot + hour) % _WEEK_HOURS] + memory[ahead - 1] * surprise
         known = is_on.get(_method(ahead), False)
-        hours.append(HourRisk(naive.astimezone(UTC), float(np.clip(risk, 0, 1)) if known else None))
+        hours.append(HourRisk(at, float(np.clip(risk, 0, 1)) if known else None))
     known_hours = [hour for hour in hours if hour.probability is not None]
     expected = sum(hour.probability or 0 for hour in known_hours)
     driver = "state" if sum(memory[: len(hours)]) * surprise > expected / 2 > 0 else row.driver

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -27,6 +27,7 @@ from shared.db.connect import borrowed_async
 from shared.db.queries import queries
 from shared.errors import InvalidRequest
 from shared.keys import ApiKey
+from shared.local_times import instant_of
 from shared.reports.read import scope_json
 from shared.uptime.policy import POLICIES, later_us
 from shared.uptime.zones import DEFAULT_TIMEZONE
@@ -136,11 +137,10 @@ def _place_window(
 
 def _find_window(figure: ClaimedDowntime, zone: ZoneInfo) -> tuple[datetime, datetime]:
     if figure.day is not None:
-        midnights = (datetime.combine(day, time(), zone) for day in (figure.day, figure.day + _DAY))
-        start, end = (from_us(to_us(each)) for each in midnights)
-        return start, end
-    given = (each for each in (figure.from_time, figure.to_time) if each is not None)
-    start, end = (from_us(to_us(each if each.tzinfo else each.replace(tzinfo=zone))) for each in given)
+        given = [datetime.combine(day, time()) for day in (figure.day, figure.day + _DAY)]
+    else:
+        given = [each for each in (figure.from_time, figure.to_time) if each is not None]
+    start, end = (each.astimezone(UTC) if each.tzinfo else instant_of(each, zone) for each in given)
     return start, end
 
 

@@ -11,11 +11,11 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from services.api.context import ApiContext, Context
+from services.api.web.choose_week import StoreChoice
 from services.api.web.closure_effect import ClosureEffect
 from services.api.web.closure_form import REASONS, TREATMENTS, ClosureDraft
 from services.api.web.error_page import PAGE_TAG
 from services.api.web.forms import PageForm, SentForm, parse_fields
-from services.api.web.read_store import StoreChoice
 from services.api.web.read_week import StoreWeek, read_week
 from services.api.web.render import render, root_of
 from services.api.web.require_session import PageCloser, token_of_session
@@ -64,7 +64,8 @@ async def declare(context: Context, key: PageCloser, request: Request, form: Sen
     if not is_try:
         return _back_to_store(request, chosen)
     effect = await run_in_threadpool(ClosureEffect.of_adding, week.given, closure)
-    return _show(request, chosen, week, draft=draft, effect=effect, warnings=answer.get("warnings", []))
+    warnings = [*draft.skipped(week.zone), *answer.get("warnings", [])]
+    return _show(request, chosen, week, draft=draft, closure=closure, effect=effect, warnings=warnings)
 
 
 @router.get("/closures/{closure_id}")
@@ -111,7 +112,7 @@ def _show(
     status: HTTPStatus = HTTPStatus.OK,
     **values: Any,
 ) -> Response:
-    shown = {"effect": None, "fault": "", "warnings": [], **values}
+    shown = {"effect": None, "closure": None, "fault": "", "warnings": [], **values}
     return render(
         request,
         "closure_form.html",

@@ -1,6 +1,6 @@
 """How one store did at each hour of the week, over the last four weeks. Must not know HTML."""
 
-from datetime import datetime, time, timedelta
+from datetime import timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -9,7 +9,7 @@ import numpy as np
 from services.api.use_cases.timeline import TimelineInput
 from services.api.web.hour_grid import HourGrid
 from shared.clock import from_us, to_us
-from shared.pictures.week import DAYS
+from shared.pictures.week import DAYS, midnight_us
 
 WEEKS: Final = 4
 _HOURS: Final = 24
@@ -32,9 +32,9 @@ def measure_hours(given: TimelineInput, zone: ZoneInfo) -> HourGrid:
 def _local_hours(given: TimelineInput, zone: ZoneInfo) -> tuple[list[tuple[int, int]], list[int]]:
     """Return each hour from four weeks before the end on, and its place in the week."""
     end = from_us(given.as_of_us).astimezone(zone)
-    first = datetime.combine(end.date() - timedelta(days=WEEKS * DAYS - 1), time(), zone)
+    first = end.date() - timedelta(days=WEEKS * DAYS - 1)
     windows, places = [], []
-    begin_us = max(to_us(first), given.window_us[0])
+    begin_us = max(midnight_us(first, zone), given.window_us[0])
     while begin_us < given.as_of_us:
         local = from_us(begin_us).astimezone(zone)
         end_us = to_us(from_us(begin_us) + _HOUR - timedelta(minutes=local.minute, seconds=local.second))

@@ -63,10 +63,9 @@ class QualityLines:
             yield "labels", ", ".join(map(str, labels))
         plan = self.report.get("plan") or {}
         if "stores" in plan:
-            yield (
-                "would change",
-                f"{count_of(plan['stores'], 'store')}, {plan.get('new_stores', 0):,} of them new",
-            )
+            new = plan.get("new_stores", 0)
+            changed = f"{count_of(plan['stores'], 'store')}, {new:,} of them new"
+            yield "would change", changed if plan["stores"] else "no store"
         if plan.get("first_date"):
             yield "dates", f"{plan['first_date']} to {plan['last_date']}"
         if "rows_removed" in plan:

@@ -16,6 +16,7 @@ from services.api.web.words import passed
 from shared.clock import to_us
 from shared.incidents.stored import StoredEvent, StoredIncident
 from shared.incidents.terms import ANY_LABEL
+from shared.pictures.words import minute_of
 
 _LEAST = timedelta(minutes=1)
 
@@ -104,7 +105,7 @@ class IncidentLine:
         """Return the time of day, with the date unless it is today's, or that of the instant beside it."""
         local = instant.astimezone(self.zone)
         near = {each.astimezone(self.zone).date() for each in (self.now, beside) if each is not None}
-        return f"{local:%H:%M}" if local.date() in near else f"{local:%a %-d %b %H:%M}"
+        return minute_of(local) if local.date() in near else f"{local:%a %-d %b} {minute_of(local)}"
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from services.api.web.search import label_term
 from services.api.web.words import in_path
 from shared.insights.sentences import describe_skill, percent
 from shared.pictures.week import DAYS
+from shared.pictures.words import minute_of
 
 _PREFIX: Final = "risk_"
 _DOMAIN: Final = -0.5  # a worse skill is drawn as this one
@@ -114,7 +115,7 @@ class RiskLine:
         """Return an hour in local time, with its probability."""
         local = hour.at.astimezone(ZoneInfo(self.risk.row.timezone))
         known = "not known: its method is off" if hour.probability is None else percent(hour.probability)
-        return f"{local:%a %H:00}: {known}"
+        return f"{local:%a} {minute_of(local)}: {known}"
 
 
 @dataclass(frozen=True)

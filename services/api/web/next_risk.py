@@ -11,6 +11,7 @@ from psycopg import AsyncConnection
 from services.api.use_cases.insights import HourRisk, begin_of, predict_store, read_risk, read_skill
 from shared.insights.sentences import describe_skill, percent
 from shared.keys import StoreScope
+from shared.pictures.words import minute_of
 
 _METHOD: Final = "risk_1h"
 
@@ -45,4 +46,5 @@ def risk_share(hour: HourRisk) -> str:
 
 def risk_words(hour: HourRisk, zone: ZoneInfo) -> str:
     """Say what the probability is of, in local time."""
-    return f"Down in the open hour from {hour.at.astimezone(zone):%a %H:%M}: {risk_share(hour)}"
+    local = hour.at.astimezone(zone)
+    return f"Down in the open hour from {local:%a} {minute_of(local)}: {risk_share(hour)}"

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from services.api.use_cases.live import LiveStore
 from services.api.web.words import passed
 from shared.labels import shown_labels
-from shared.pictures.words import NO_VALUE, plain
+from shared.pictures.words import NO_VALUE, minute_of, plain
 from shared.uptime.zones import DEFAULT_TIMEZONE
 from shared.zone_names import zone_or_utc
 
@@ -71,7 +71,7 @@ class NowLine:
         local = instant.astimezone(self.zone)
         known = {each.astimezone(self.zone).date() for each in (self.now, beside) if each is not None}
         near = local.date() in known
-        return f"{local:%H:%M}" if near else f"{local:%a %-d %b %H:%M}"
+        return minute_of(local) if near else f"{local:%a %-d %b} {minute_of(local)}"
 
 
 def describe_now(store: LiveStore) -> NowLine:

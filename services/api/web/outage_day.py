@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from services.api.use_cases.day_part import DayPart
 from services.api.use_cases.outage_page import ListedOutage
 from shared.clock import to_us
+from shared.pictures.words import minute_of
 from shared.uptime.zones import DEFAULT_TIMEZONE
 
 _ENDS = {"unknown": "unknown", "ongoing": "still down"}
@@ -51,7 +52,7 @@ class OutageBar:
     def _moment(self, instant: datetime) -> str:
         """Return the local time of day, with the date if it is another one."""
         local = instant.astimezone(self.zone)
-        return f"{local:%H:%M}" if local.date() == self.day else f"{local:%H:%M, %-d %b}"
+        return minute_of(local) if local.date() == self.day else f"{minute_of(local)}, {local:%-d %b}"
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,10 @@ from services.api.routes.stores import StoreId
 from services.api.schemas.parameters import KnownPolicy
 from services.api.schemas.timeline_query import WindowText
 from services.api.use_cases.timeline import TimelineRequest, read_timeline
+from services.api.web.choose_week import StoreChoice
 from services.api.web.figures import WindowNumbers
 from services.api.web.picture_style import Colours, picture_policy, picture_style
-from services.api.web.read_store import StoreChoice, read_week_view
+from services.api.web.read_store import read_week_view
 from services.api.web.render import draw
 from shared.db.connect import borrowed_async
 from shared.errors import StoreFailed

@@ -8,8 +8,8 @@ from starlette.concurrency import run_in_threadpool
 from services.api.context import Context
 from services.api.schemas.store_policies import StorePoliciesBody
 from services.api.use_cases.policy_differences import farthest_policy
+from services.api.web.choose_week import StoreChoice
 from services.api.web.error_page import PAGE_TAG
-from services.api.web.read_store import StoreChoice
 from services.api.web.read_week import read_week
 from services.api.web.render import render
 from services.api.web.require_session import PageReader

@@ -1,8 +1,7 @@
 """Read what the page of a store shows, through the use cases that serve the API's timeline, outages and lists."""
 
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from psycopg import AsyncConnection
@@ -10,37 +9,28 @@ from psycopg import AsyncConnection
 from services.api.context import ApiContext
 from services.api.use_cases.closure_origins import read_closure_origins
 from services.api.use_cases.live import LiveStore, get_live, read_refresh
-from services.api.use_cases.outage_page import ListedOutage, OutageChoice, page_outages
-from services.api.use_cases.outages import OutageSearch, read_outage_input
+from services.api.use_cases.outage_page import OutageChoice, page_outages
+from services.api.use_cases.outages import read_outage_input
 from services.api.use_cases.store_terms import NewestChange, read_newest_change, read_terms
 from services.api.use_cases.stores import StoreRow, find_store
 from services.api.use_cases.timeline import MAX_RANGE, TimelineInput, TimelineRequest, read_timeline
+from services.api.web.choose_week import ChosenWeek, StoreChoice
 from services.api.web.hours_of_week import WEEKS
 from services.api.web.periods import first_day_needed
-from services.api.web.store_view import StoreView
+from services.api.web.store_view import StoreView, WeekOutages
 from shared.clock import from_us, to_us
 from shared.db.connect import autocommitting_async, borrowed_async
 from shared.errors import InvalidRequest, StoreNotFound
 from shared.inputs.store_terms import StoreAtCut
 from shared.keys import ApiKey, StoreScope
-from shared.pictures.week import DAYS, midnight_us, monday_of
+from shared.pictures.week import midnight_us
 from shared.uptime.store_terms import StoreTerms
 from shared.uptime.window import NAMED_WINDOWS
 from shared.uptime.zones import DEFAULT_TIMEZONE
-from shared.zone_names import zone_or_utc
 
 MOST_OUTAGES = 200
 COMING = timedelta(days=60)
 _HEAT = timedelta(weeks=WEEKS)
-
-
-@dataclass(frozen=True)
-class StoreChoice:
-    """What to show of a store: the week that holds `day` (default: that of the newest poll), and the segment at `at_us`."""
-
-    policy: str
-    day: date | None = None
-    at_us: int | None = None
 
 
 async def read_store_view(context: ApiContext, key: ApiKey, store_id: str, choice: StoreChoice) -> StoreView:
@@ -50,8 +40,8 @@ async def read_store_view(context: ApiContext, key: ApiKey, store_id: str, choic
         store = await find_store(conn, store_id, visible)
         newest = await read_newest_change(conn)
         latest = newest.latest_observed_at
-        monday, asked = choose_week(store, latest, choice)
-        week = await read_timeline(conn, context.sealed, store.store_id, asked, visible)
+        chosen = ChosenWeek.of_choice(store.timezone, latest, choice)
+        week = await read_timeline(conn, context.sealed, store.store_id, chosen.timeline, visible)
         recent, is_long = await _read_recent(context, conn, store, latest, choice.policy, visible)
         live = await _find_live(conn, store, visible)
         coming = await _read_coming(conn, week, newest)
@@ -62,9 +52,11 @@ async def read_store_view(context: ApiContext, key: ApiKey, store_id: str, choic
             else [each.id for each in (*week.terms.closures, *coming.closures)]
         )
         origins = await read_closure_origins(conn, shown)
-    outages = await _find_outages(context, key, week)
+    outages = await _find_outages(context, key, chosen, store.store_id)
     now_us = to_us(datetime.now(UTC))
-    return StoreView(week, recent, outages, origins, monday, now_us, choice.at_us, is_long, live, coming)
+    return StoreView(
+        week, recent, outages, origins, chosen.monday, now_us, choice.at_us, is_long, live, coming
+    )
 
 
 async def read_week_view(context: ApiContext, key: ApiKey, store_id: str, choice: StoreChoice) -> StoreView:
@@ -72,25 +64,13 @@ async def read_week_view(context: ApiContext, key: ApiKey, store_id: str, choice
     async with autocommitting_async(context.pools.reading) as conn:
         store = await find_store(conn, store_id, key.visible)
         latest = (await read_newest_change(conn)).latest_observed_at
-        monday, asked = choose_week(store, latest, choice)
-        week = await read_timeline(conn, context.sealed, store.store_id, asked, key.visible)
-    outages = await _find_outages(context, key, week)
+        chosen = ChosenWeek.of_choice(store.timezone, latest, choice)
+        week = await read_timeline(conn, context.sealed, store.store_id, chosen.timeline, key.visible)
+    outages = await _find_outages(context, key, chosen, store.store_id)
     never_us = -1  # no line for now: the same data is the same picture
     return StoreView(
-        week, None, outages, {}, monday, never_us, None, is_long=False, live=None, coming=week.terms
+        week, None, outages, {}, chosen.monday, never_us, None, is_long=False, live=None, coming=week.terms
     )
-
-
-def choose_week(
-    store: StoreRow, latest: datetime | None, choice: StoreChoice
-) -> tuple[date, TimelineRequest]:
-    """Return the Monday of the week, and what to read: up to its end, or to the newest poll if that is earlier."""
-    zone = zone_or_utc(store.timezone or DEFAULT_TIMEZONE)  # to read the week refuses an unknown one
-    newest = latest or datetime.now(UTC)
-    monday = monday_of(choice.day or newest.astimezone(zone).date())
-    begin_us, end_us = midnight_us(monday, zone), midnight_us(monday + timedelta(days=DAYS), zone)
-    until_us = min(end_us, max(begin_us, to_us(newest)))
-    return monday, TimelineRequest(choice.policy, from_time=from_us(begin_us), to_time=from_us(until_us))
 
 
 async def _read_recent(
@@ -131,11 +111,11 @@ async def _read_coming(conn: AsyncConnection, week: TimelineInput, newest: Newes
     return await read_terms(conn, at_cut, range_us, adjusted=newest.adjusted_seq > 0)
 
 
-async def _find_outages(context: ApiContext, key: ApiKey, week: TimelineInput) -> list[ListedOutage]:
-    begin, end = map(from_us, week.window_us)
-    search = OutageSearch(week.policy, [week.store.store_id], from_time=begin, to_time=end)
+async def _find_outages(context: ApiContext, key: ApiKey, chosen: ChosenWeek, store_id: str) -> WeekOutages:
+    search = chosen.outages(store_id)
     async with context.outage_turns.take(key.prefix):
         async with borrowed_async(context.pools.reading) as conn:
             given = await read_outage_input(conn, context.sealed, search, key.visible)
         found = await context.outage_lane.run(given.find_outages)
-    return list(page_outages(found, OutageChoice(), None, MOST_OUTAGES)[0])
+    listed, _ = page_outages(found, OutageChoice(), None, MOST_OUTAGES)
+    return WeekOutages(listed, found.as_of_us, sees_newest=found.as_of_us >= to_us(chosen.newest))

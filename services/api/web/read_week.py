@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from services.api.context import ApiContext
 from services.api.use_cases.stores import find_store, read_latest_poll
 from services.api.use_cases.timeline import TimelineInput, read_timeline
-from services.api.web.read_store import StoreChoice, choose_week
+from services.api.web.choose_week import ChosenWeek, StoreChoice
 from shared.db.connect import autocommitting_async
 from shared.keys import ApiKey
 from shared.uptime.zones import DEFAULT_TIMEZONE
@@ -30,7 +30,6 @@ async def read_week(context: ApiContext, key: ApiKey, store_id: str, choice: Sto
     """Read the week that holds the day of the choice. Raises `StoreNotFound`, `StoreFailed` and `InvalidRequest`."""
     async with autocommitting_async(context.pools.reading) as conn:
         store = await find_store(conn, store_id, key.visible)
-        monday, asked = choose_week(store, await read_latest_poll(conn), choice)
-        return StoreWeek(
-            await read_timeline(conn, context.sealed, store.store_id, asked, key.visible), monday
-        )
+        week = ChosenWeek.of_choice(store.timezone, await read_latest_poll(conn), choice)
+        given = await read_timeline(conn, context.sealed, store.store_id, week.timeline, key.visible)
+        return StoreWeek(given, week.monday)

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from zoneinfo import ZoneInfo
 
 from shared.border_words import name_borders
-from shared.pictures.words import clock, plain
+from shared.clock import from_us
+from shared.pictures.words import clock, plain, short_moment
 from shared.uptime.explanation import AccountedSegment, StateRule
 from shared.uptime.store_terms import HoursKind, HoursSource
 from shared.uptime.timeline import SeenPoll, State
@@ -57,7 +58,14 @@ def _name_cause(segment: AccountedSegment, polls: Mapping[int, SeenPoll], zone: 
         return "no poll" + (", which counts as down" if segment.state is State.DOWN else "")
     first_us, last_us = segment.polls_us[0], segment.polls_us[-1]
     status = "active" if polls[first_us].active else "inactive"
+    moments = [_moment_beside(us, segment, zone) for us in (first_us, last_us)]
     if first_us == last_us:
         earlier = "earlier " if segment.rule is StateRule.CARRY else ""
-        return f"{earlier}{status} poll at {clock(first_us, zone)}"
-    return f"{len(segment.polls_us)} {status} polls from {clock(first_us, zone)} to {clock(last_us, zone)}"
+        return f"{earlier}{status} poll at {moments[0]}"
+    return f"{len(segment.polls_us)} {status} polls from {moments[0]} to {moments[1]}"
+
+
+def _moment_beside(us: int, segment: AccountedSegment, zone: ZoneInfo) -> str:
+    """Return the time of day, with its date unless the segment begins on it."""
+    days = [from_us(each).astimezone(zone).date() for each in (us, segment.begin.at_us)]
+    return clock(us, zone) if days[0] == days[1] else short_moment(us, zone)

@@ -18,6 +18,7 @@ from services.api.web.preview import PreviewChoice, read_preview
 from services.api.web.render import render, root_of
 from services.api.web.report_form import parse_report_form
 from services.api.web.require_session import PageReader, PageWriter
+from shared.column_words import name_windows
 from shared.db.connect import borrowed_async
 from shared.http.cursors import cut_page, id_cursor, read_id_cursor
 from shared.reports.formats import CONTENT_TYPES
@@ -25,7 +26,7 @@ from shared.reports.model import ReportState
 from shared.reports.parameters import ReportCaller
 from shared.reports.read import ReportChoice, list_reports
 from shared.uptime.policy import DEFAULT_POLICY, POLICIES
-from shared.uptime.window import DEFAULT_WINDOW_NAMES, NAMED_WINDOWS, window_names
+from shared.uptime.window import DEFAULT_WINDOW_NAMES, NAMED_WINDOWS
 
 router = APIRouter(include_in_schema=False, tags=[PAGE_TAG])
 ReportId = Annotated[UUID, Path()]
@@ -76,7 +77,6 @@ async def show_reports(
         windows=list(NAMED_WINDOWS),
         default_windows=DEFAULT_WINDOW_NAMES,
         formats=list(CONTENT_TYPES),
-        window_names=window_names,
         is_live=chosen.cursor is None and any(not report.is_final for report in page),
     )
 
@@ -105,7 +105,7 @@ async def show_report(
         request,
         "report.html",
         report=report,
-        windows=window_names(report.windows),
+        windows=name_windows(report.windows),
         lost=[(file, how_to_rebuild(report, file)) for file in lost],
         preview=None if lost else await read_preview(context, report, choice),
         choice=choice,

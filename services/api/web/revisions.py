@@ -14,6 +14,7 @@ from services.api.web.forms import SentForm
 from services.api.web.render import render
 from services.api.web.reports import ReportId, show_again
 from services.api.web.require_session import PageReader, PageWriter
+from shared.column_words import describe_notes
 from shared.http.cursors import cut_page, read_text_cursor, text_cursor
 from shared.reports.parameters import ReportCaller
 from shared.reports.revise import RevisionRequest
@@ -60,5 +61,6 @@ async def show_difference(
         "diff.html",
         pair=pair,
         stores=page,
+        notes=describe_notes(name for row in page for name in row.difference.values),
         next=None if last is None else text_cursor(last.difference.store_id),
     )

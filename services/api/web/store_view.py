@@ -41,6 +41,15 @@ class LedgerEntry:
 
 
 @dataclass(frozen=True)
+class WeekOutages:
+    """The latest outages of the week, the latest first. `sees_newest`: they are seen from the newest poll of any store."""
+
+    listed: Sequence[ListedOutage]
+    as_of_us: int
+    sees_newest: bool
+
+
+@dataclass(frozen=True)
 class StoreView:
     """One store in one week.
 
@@ -51,7 +60,7 @@ class StoreView:
 
     week: TimelineInput
     recent: TimelineInput | None
-    outages: Sequence[ListedOutage]
+    outages: WeekOutages
     origins: Mapping[str, ClosureOrigin]
     monday: date
     now_us: int
@@ -86,7 +95,7 @@ class StoreView:
     def days(self) -> Sequence[DayRow]:
         """The rows of the week."""
         segments = [entry.segment for entry in self.ledger]
-        rows = WeekRows(self.week.terms, self.timeline, segments, self.outages, self.now_us)
+        rows = WeekRows(self.week.terms, self.timeline, segments, self.outages.listed, self.now_us)
         return rows.rows(self.monday, self.zone)
 
     @property

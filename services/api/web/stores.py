@@ -10,9 +10,10 @@ from starlette.concurrency import run_in_threadpool
 from services.api.context import Context
 from services.api.schemas.parameters import KnownPolicy
 from services.api.use_cases.stores import list_stores, read_latest_poll
+from services.api.web.choose_week import StoreChoice
 from services.api.web.error_page import PAGE_TAG
 from services.api.web.origin_lines import read_origin_lines
-from services.api.web.read_store import MOST_OUTAGES, StoreChoice, read_store_view
+from services.api.web.read_store import MOST_OUTAGES, read_store_view
 from services.api.web.render import render
 from services.api.web.require_session import PageReader
 from services.api.web.search import LONGEST_SEARCH, parse_search

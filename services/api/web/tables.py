@@ -16,11 +16,6 @@ from shared.uptime.store_terms import HoursVersion, StoreClosure
 from shared.uptime.zones import DAY_S
 
 WEEKDAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_ENDS: Final = {
-    "up": "up again",
-    "unknown": "no poll covers what follows",
-    "ongoing": "not over at the newest poll",
-}
 
 
 @dataclass(frozen=True)
@@ -29,9 +24,9 @@ class OutageLine:
 
     at_us: int
     began: str
-    began_between: str
+    began_between: Sequence[str]
     ended: str
-    ended_between: str
+    ended_between: Sequence[str]
     down: str
     polls: int
     reasons: str
@@ -39,7 +34,7 @@ class OutageLine:
 
 @dataclass(frozen=True)
 class ClosureLine:
-    """A closure, and who declared it."""
+    """A closure, and who declared it: empty if the key may not see that."""
 
     treatment: str
     reason: str
@@ -68,14 +63,18 @@ class StoreTables:
     @property
     def outages(self) -> Sequence[OutageLine]:
         """The outages of the week, latest first."""
-        return [_describe_outage(outage, self.view.zone) for outage in self.view.outages]
+        outages, zone = self.view.outages, self.view.zone
+        seen = "at the newest poll" if outages.sees_newest else f"by {moment(outages.as_of_us, zone)}"
+        return [_describe_outage(outage, zone, f"not over {seen}") for outage in outages.listed]
 
     @property
     def hours(self) -> Sequence[tuple[str, Sequence[tuple[str, str]]]]:
         """Each version of the weekly hours: from when it holds, and the hours of each weekday."""
+        versions = self.view.week.terms.versions
+        first = min((each.effective_from for each in versions if each.effective_from), default=None)
+        has_undated = any(each.effective_from is None for each in versions)
         return [
-            ("always" if each.effective_from is None else f"from {each.effective_from}", _describe_week(each))
-            for each in self.view.week.terms.versions
+            (name_version(each, first, has_undated=has_undated), _describe_week(each)) for each in versions
         ]
 
     @property
@@ -130,6 +129,14 @@ def _time(second: int) -> str:
     return f"{second // 3600:02}:{second // 60 % 60:02}{seconds}"
 
 
+def name_version(version: HoursVersion, first: date | None, *, has_undated: bool) -> str:
+    """Say when weekly hours hold. `first`: the earliest date of a version. Before it, the undated ones hold, or its own."""
+    if version.effective_from is None:
+        return "always" if first is None else f"before {first}"
+    is_earliest = version.effective_from == first and not has_undated
+    return f"from {version.effective_from}, and before" if is_earliest else f"from {version.effective_from}"
+
+
 def _describe_week(version: HoursVersion) -> Sequence[tuple[str, str]]:
     if not version.rows:
         return [("every day", "open around the clock")]
@@ -139,12 +146,12 @@ def _describe_week(version: HoursVersion) -> Sequence[tuple[str, str]]:
     ]
 
 
-def _describe_outage(outage: ListedOutage, zone: ZoneInfo) -> OutageLine:
+def _describe_outage(outage: ListedOutage, zone: ZoneInfo, ongoing: str) -> OutageLine:
     return OutageLine(
         to_us(outage.started_at),
         _moment(outage.started_at, zone),
         _between(outage.last_up_poll_at, outage.first_down_poll_at, zone),
-        _moment(outage.ended_at, zone) if outage.ended_at else _ENDS[outage.end],
+        _moment(outage.ended_at, zone) if outage.ended_at else ongoing,
         _between(outage.last_down_poll_at, outage.first_up_poll_at, zone),
         length(outage.down_us),
         outage.polls,
@@ -152,11 +159,11 @@ def _describe_outage(outage: ListedOutage, zone: ZoneInfo) -> OutageLine:
     )
 
 
-def _between(first: datetime | None, last: datetime | None, zone: ZoneInfo) -> str:
+def _between(first: datetime | None, last: datetime | None, zone: ZoneInfo) -> Sequence[str]:
     """Say which two polls bound an instant. A dash where there is none."""
     if first is None and last is None:
-        return NO_VALUE
-    return f"{_moment(first, zone)} → {_moment(last, zone)}"
+        return [NO_VALUE]
+    return [_moment(first, zone), _moment(last, zone)]
 
 
 def _moment(instant: datetime | None, zone: ZoneInfo) -> str:
@@ -164,7 +171,7 @@ def _moment(instant: datetime | None, zone: ZoneInfo) -> str:
 
 
 def _describe_closure(closure: StoreClosure, origin: ClosureOrigin | None, zone: ZoneInfo) -> ClosureLine:
-    declared = NO_VALUE
+    declared = ""
     if origin is not None:
         who = f"the key {origin.key_name}" if origin.key_name else "a command"
         declared = f"{who}, {utc(origin.committed_at)} UTC ({origin.source})"

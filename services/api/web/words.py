@@ -5,6 +5,11 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+from jinja2.filters import do_filesizeformat
+
+from services.api.web.form_words import form_words
+from shared.clock import to_us
+from shared.column_words import describe_column, describe_notes, name_windows
 from shared.pictures.words import (
     NO_VALUE,
     clock,
@@ -17,8 +22,10 @@ from shared.pictures.words import (
     short_moment,
     thousands,
 )
+from shared.texts import count_of
 
 _SECOND_US, _MINUTE_S, _HOUR_S = 1_000_000, 60, 3600
+_KILO = 1_000
 
 
 def hours(us: int) -> str:
@@ -35,6 +42,11 @@ def file_name(path: str) -> str:
 def utc(instant: datetime | None) -> str:
     """Return an instant in UTC, to the second."""
     return NO_VALUE if instant is None else f"{instant:%Y-%m-%d %H:%M:%S}"
+
+
+def size(size_bytes: int) -> str:
+    """Return the size of a file such as `354 bytes` or `3.0 kB`."""
+    return count_of(size_bytes, "byte") if size_bytes < _KILO else str(do_filesizeformat(size_bytes))
 
 
 def short_day(day: date) -> str:
@@ -87,6 +99,13 @@ def unbroken(text: str) -> str:
 FILTERS: Mapping[str, Callable[..., Any]] = {
     each.__name__: each
     for each in (
+        to_us,
+        size,
+        count_of,
+        form_words,
+        describe_column,
+        describe_notes,
+        name_windows,
         plain,
         length,
         hours,

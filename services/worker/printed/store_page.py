@@ -106,12 +106,11 @@ def _describe_days(sheet: StoreSheet, width: int) -> list[dict[str, str]]:
     described = []
     for row in sheet.days:
         up_us, down_us = row.total_us("up", "as_up"), row.total_us("down")
-        usual_hours = 24
         note = "special hours" if row.has_special_hours else ""
         described.append(
             {
                 "name": day_name(row.day),
-                "note": note or ("" if row.hours == usual_hours else f"{row.hours} hours"),
+                "note": note or row.odd_length,
                 "svg": day_svg(row, width),
                 "share": share(up_us, down_us),
                 "down": length(down_us) if down_us else "",

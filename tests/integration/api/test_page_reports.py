@@ -107,6 +107,27 @@ def test_rows_are_searched_and_sorted_on_the_server(browser: TestClient, worker:
     assert shown_ids(browser.get(path, params={"sort": "<b>"}).text) == ["0042", "0043", HOSTILE]
 
 
+def test_each_number_has_its_unit_and_its_meaning(browser: TestClient, worker: WorkerContext) -> None:
+    path = finished(browser, worker, window=["last_hour"], windows="week_of:2024-W44", detail="1", ids="0042")
+    page = browser.get(path).text
+    titles = [re.sub(r"<[^>]*>", "", each) for each in re.findall(r"<th scope=\"col\".*?</th>", page)]
+    assert [*titles[:3], *titles[7:9]] == [
+        "store id",
+        "uptime, last hour minutes",
+        "uptime, week of 2024-W44 hours",
+        "uptime at least, last hour minutes",
+        "uptime at least, week of 2024-W44 hours",
+    ]
+    assert " min " not in " ".join(titles)
+    assert (
+        page.count("Mean time between failures: uptime, divided by the outages that began in the window.")
+        == 3
+    )
+    assert "<dd>last hour, week of 2024-W44</dd>" in page
+    assert "<dd>1 id</dd>" in page
+    assert re.search(r"\d bytes, 1 row<|kB, 1 row<", page)
+
+
 def test_numbers_sort_as_numbers_and_before_texts() -> None:
     lines = [["store_id", "x"], ["a", "10"], ["b", "9"], ["c", ""], ["d", "-1"]]
     found = choose_rows(lines, PreviewChoice(sort="x"))
@@ -217,7 +238,8 @@ def test_a_report_is_made_again_and_what_differs_is_shown(
     link = re.search(r'href="[./]*(reports/[^"]*/diff\?against=[^"]*)"', page)
     assert link is not None
     differences = browser.get("/" + link[1]).text
-    assert "uptime last hour" in differences
+    assert 'uptime, last hour <span class="unit">minutes</span>' in differences
+    assert 'downtime, last day <span class="unit">hours</span>' in differences
     assert "<img" not in differences
     same = browser.get(f"{first}/diff?against={first.rpartition('/')[2]}").text
     assert "Nothing differs" in same

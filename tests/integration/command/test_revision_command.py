@@ -32,7 +32,8 @@ def test_revise_and_diff(services: Services, client: UptillClient) -> None:
     (store,) = client.diff_reports(first.id, second.id)
     assert [(cause.kind, cause.polls) for cause in store.causes] == [("late_polls", 1)]
     table = run("diff", first.id, second.id)
-    assert "downtime_last_hour" in table
+    assert re.search(r"^0042 +downtime_last_hour +minutes +[\d.]+ +[\d.]+$", table, re.MULTILINE)
+    assert re.search(r"^0042 +uptime_last_day +hours +", table, re.MULTILINE)
     assert re.search(r"^0042 +late_polls +1 +command +20\d\d-", table, re.MULTILINE)
     assert json.loads(run("diff", first.id, second.id, "--json"))[0]["store_id"] == "0042"
     assert run("diff", first.id, second.id, "--csv").startswith(
@@ -59,6 +60,7 @@ def test_counts_are_whole_numbers_and_causes_are_printed_once(
     assert done.returncode == 0, done.stderr
     values, _, causes = done.stdout.partition("\n\n")
     (row,) = [line.split() for line in values.splitlines() if "polls_last_week" in line]
-    assert row == ["0042", "polls_last_week", "50", "52"]
+    assert row == ["0042", "polls_last_week", "-", "50", "52"]
+    assert "Mean time to repair: downtime of the ended outages, divided by their number." in done.stderr
     (line,) = causes.splitlines()[1:]
     assert line.split()[:4] == ["0042", "late_polls", "(2", "changes)"]

@@ -136,12 +136,19 @@ def test_scope_labels_and_token_hold(open_browser: OpenBrowser, services: Servic
     assert "closures/new" not in store_page(reader)
     assert new(reader).status_code == 403
     assert send(reader, "save").status_code == 403
+    send(open_browser(["reports:read", "closures:write"]), "save")
+    assert "Declared by the key person, 20" in text_of(store_page(reader))
+    with psycopg.connect(services.settings["UPTILL_DATABASE_URL"]) as conn:
+        conn.execute('update store set labels = \'{"region": "south"}\' where store_id = %s', [ID])
+    owner = text_of(store_page(open_browser(["reports:read"], region="south")))
+    assert "For this store. <i>flood</i>" in owner
+    assert "Declared by" not in owner
     limited = open_browser(["reports:read", "closures:write"], region="north")
     assert new(limited).status_code == 404
     assert send(limited, "save").status_code == 404
     writer = open_browser(["reports:read", "closures:write"])
     assert writer.post("/closures", data={**PLACE, **DRAFT, "action": "save"}).status_code == 403
-    assert count_closures(services) == 0
+    assert count_closures(services) == 1
 
 
 def test_policies_are_compared(browser: httpx2.Client) -> None:

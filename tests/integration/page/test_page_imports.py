@@ -13,6 +13,7 @@ import httpx2
 import psycopg
 import pytest
 
+from services.api.web.form_words import form_words
 from services.local.ports import HOST, free_ports
 from shared.row_reasons import ROW_REASONS
 from tests.fixtures.page import form_token, sign_in
@@ -63,7 +64,8 @@ def test_a_bad_file_shows_its_bad_lines_and_what_to_write(browser: httpx2.Client
     assert "counted 103 accepted 100" in words
     assert "rejected 3" in words
     assert "status 2 rows" in words
-    assert ROW_REASONS["status"][1:] in words
+    assert form_words(ROW_REASONS["status"])[1:] in words
+    assert "map other words with “Words for the status” online=active" in words
     assert "102 0007,asleep,2024-10-14 01:00:00 UTC" in words
     assert "<b>x" not in page
     assert "<img" not in page
@@ -88,6 +90,14 @@ def test_a_dry_run_shows_what_would_change_and_keeps_nothing(
     assert "0007,asleep" in words
     assert count_polls(services) == 0
     assert "No import yet" in browser.get("/imports").text
+    again = text_of(
+        send(
+            browser,
+            ("hours.csv", "store_id,dayOfWeek,start_time_local,end_time_local\nnew,9,x,y\n"),
+            path="/imports?dry_run=true",
+        ).text
+    )
+    assert "of them new" not in again
     ended(browser, send(browser, ("polls.csv", BAD)))
     again = send(browser, ("polls.csv", BAD), path="/imports?dry_run=true").text
     assert "Nothing would be loaded. The same bytes were loaded before: that import" in text_of(again)
