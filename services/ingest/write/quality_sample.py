@@ -1,16 +1,22 @@
 """Samples the polls of some stores: how regular they are, and how many lie outside opening hours."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 import psycopg
 from numpy.typing import NDArray
 
-from shared.clock import to_us
+from shared.clock import from_us, to_us
 from shared.db.binary_rows import STORE_AND_INSTANT, decode_instants_us, decode_records
 from shared.db.queries import queries
-from shared.uptime.calendar import Hours, Spans, spans_of
+from shared.inputs.adjustments import read_adjustments
+from shared.inputs.stores import Stores
+from shared.reports.consistency import DataRange
+from shared.uptime.adjustments import NO_ADJUSTMENTS, Adjustments, adjusted_schedule
+from shared.uptime.calendar import Hours, Spans
+from shared.uptime.closures import NO_CLOSURES
 from shared.uptime.faults import find_faults
 from shared.uptime.intervals import Int64s
 
@@ -28,15 +34,15 @@ def sample_polls(conn: psycopg.Connection, newest: datetime) -> dict[str, object
     `share_outside_hours` of the polls.
     """
     values = {"newest": newest, "stores": _SAMPLE_STORES, "polls": _SAMPLE_POLLS}
-    stores = _leave_out_faulty(conn, sorted(conn.execute(_SQL["sample"], values).fetchall()))
-    keys = [key for key, _ in stores]
+    range_us = to_us(newest) - _SAMPLE_US, to_us(newest)
+    stores = _leave_out_faulty(conn, sorted(conn.execute(_SQL["sample"], values).fetchall()), range_us)
+    keys, zones = [key for key, _ in stores], [zone for _, zone in stores]
     ((packed,),) = conn.cursor(binary=True).execute(_SQL["sample_polls"], {**values, "store_keys": keys})
     polls = decode_records(packed, STORE_AND_INSTANT)
     store, at_us = polls["store"].astype(np.int64), decode_instants_us(polls["at_us"])
     gaps_s = np.diff(at_us)[np.diff(store) == 0] / 1e6
     median_s, p99_s = np.percentile(gaps_s, (50, 99)).tolist() if gaps_s.size else (None, None)
-    newest_us = to_us(newest)
-    spans = spans_of([zone for _, zone in stores], _read_hours(conn, keys), newest_us - _SAMPLE_US, newest_us)
+    spans = adjusted_schedule(zones, *_read_openings(conn, keys, zones, range_us), *range_us).measured
     return {
         "sampled_stores": len(stores),
         "sampled_polls": len(polls),
@@ -47,11 +53,26 @@ def sample_polls(conn: psycopg.Connection, newest: datetime) -> dict[str, object
 
 
 def _leave_out_faulty(
-    conn: psycopg.Connection, stores: Sequence[tuple[int, str | None]]
+    conn: psycopg.Connection, stores: Sequence[tuple[int, str | None]], range_us: tuple[int, int]
 ) -> Sequence[tuple[int, str | None]]:
     """Leave out stores whose zone or hours cannot be computed with. Reports name them."""
-    faulty = find_faults([zone for _, zone in stores], _read_hours(conn, [key for key, _ in stores]))
+    keys, zones = [key for key, _ in stores], [zone for _, zone in stores]
+    faulty = find_faults(zones, *_read_openings(conn, keys, zones, range_us))
     return [store for place, store in enumerate(stores) if place not in faulty]
+
+
+def _read_openings(
+    conn: psycopg.Connection, keys: Sequence[int], zones: Sequence[str | None], range_us: tuple[int, int]
+) -> tuple[Hours, Adjustments]:
+    """Return when the stores open: their weekly hours, and what else decides about it. Closures do not."""
+    hours = _read_hours(conn, keys)
+    seq, adjusted_seq = conn.execute(_SQL["ledger_numbers"]).fetchall()[0]
+    if not adjusted_seq:
+        return hours, NO_ADJUSTMENTS
+    stores = Stores(np.array(keys, dtype=np.int64), [""] * len(keys), zones)
+    first, last = map(from_us, range_us)
+    stored = read_adjustments(conn, stores, seq).in_range(hours, DataRange(first, first, last))
+    return hours, replace(stored, closures=NO_CLOSURES)
 
 
 def _read_hours(conn: psycopg.Connection, keys: Sequence[int]) -> Hours:

@@ -202,9 +202,13 @@ from target where labels <> '{}' and not exists (select from store where store.l
 having count(*) > 0
 
 -- name: closed_weekdays
--- By weekly hours without a date; one bit for each day of the week. A label that few stores have tells nothing.
+-- By weekly hours without a date, of stores whose dated hours have not begun; one bit for each day of the week. A label that few
+-- stores have tells nothing.
 with opened as materialized (
-    select store_key, bit_or(1 << day_of_week) as days from business_hours group by store_key
+    select store_key, bit_or(1 << day_of_week) as days from business_hours hours
+    where not exists (select from dated_hours
+        where dated_hours.store_key = hours.store_key and until_seq is null and effective_from <= current_date)
+    group by store_key
 ), labeled as materialized (
     select store_key, days, label.key as label, label.value
     from store join opened using (store_key), jsonb_each_text(case when jsonb_typeof(labels) = 'object' then labels end) label

@@ -23,10 +23,15 @@ select latest_observed_at from ledger_head
 -- Reports have the stores that were polled; files of hours and zones may name more.
 select count(*) filter (where is_polled) as stores,
     count(*) filter (where is_polled
-        and not exists (select from business_hours own where own.store_key = store.store_key)) as stores_without_hours,
+        and not exists (select from business_hours own where own.store_key = store.store_key)
+        and not exists (select from dated_hours own
+            where own.store_key = store.store_key and until_seq is null and intervals <> '{}')) as stores_without_hours,
     count(*) filter (where is_polled and timezone is null) as stores_without_timezone,
     count(*) filter (where not is_polled) as stores_never_polled
 from store cross join lateral (select first_polled_at is not null as is_polled) polled
+
+-- name: ledger_numbers
+select seq, adjusted_seq from ledger_head
 
 -- name: stores_silent
 -- `not in` would compare each store with each poll of the day where the day's polls do not fit work_mem.
