@@ -160,7 +160,7 @@ def _describe_state(store: StoreNow) -> str:
 def _describe_since(store: StoreNow, zone: ZoneInfo) -> str:
     earliest, latest = store.since_earliest, store.since_latest
     if latest is None:
-        return "-"
+        return "over a week ago" if store.state == "silent" else "-"
     end = _clock(latest, zone, store.refreshed_at)
     if earliest == latest:
         return end

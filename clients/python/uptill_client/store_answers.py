@@ -31,7 +31,7 @@ class Interval:
 
 
 @dataclass(frozen=True)
-class DatedHours:
+class DatedWeek:
     """The weekly hours of a store from a local date on, such as "2024-12-25". Without intervals it is open around the clock."""
 
     effective_from: str
@@ -46,7 +46,7 @@ class StoreDetail(Store):
     hours: Sequence[Interval]
     is_open_24x7: bool
     polls_last_day: int
-    dated_hours: Sequence[DatedHours] = field(default=(), kw_only=True)
+    dated_hours: Sequence[DatedWeek] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,10 @@ from shared.db.queries import queries
 from shared.errors import InvalidRequest
 from shared.inputs.adjustments import NOTHING_STORED, read_adjustments_async
 from shared.inputs.batch_input import BatchInput
+from shared.inputs.data_range import DataRange
 from shared.inputs.notes import read_notes_async, read_reason_words_async
 from shared.inputs.stores import Stores, find_places, parse_hours, parse_polls
 from shared.keys import StoreScope
-from shared.reports.consistency import DataRange
 from shared.reports.excluded_reasons import refuse_unknown_reasons
 from shared.reports.insert_report import refuse_future, refuse_unknown
 from shared.reports.model import StoreFailure

@@ -12,8 +12,8 @@ from shared.clock import from_us, to_us
 from shared.db.binary_rows import STORE_AND_INSTANT, decode_instants_us, decode_records
 from shared.db.queries import queries
 from shared.inputs.adjustments import read_adjustments
+from shared.inputs.data_range import DataRange
 from shared.inputs.stores import Stores
-from shared.reports.consistency import DataRange
 from shared.uptime.adjustments import NO_ADJUSTMENTS, Adjustments, adjusted_schedule
 from shared.uptime.calendar import Hours, Spans
 from shared.uptime.closures import NO_CLOSURES
