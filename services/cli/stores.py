@@ -24,6 +24,7 @@ from services.cli.store_hours import list_hours
 from services.cli.store_policies import show_policies
 from services.cli.tables import print_table
 from services.cli.timeline import show_timeline
+from shared.texts import count_of
 from shared.uptime.policy import DEFAULT_POLICY
 from uptill_client import Store
 
@@ -72,7 +73,10 @@ def show(store_id: StoreId, *, as_json: Json = False) -> None:
         ("labels", labels_text(store.labels) or "-"),
         ("first poll", _format_poll(store.first_polled_at)),
         ("last poll", _format_poll(store.last_polled_at, store.last_status)),
-        ("last day", f"{store.polls_last_day} polls"),
+        (
+            "last day",
+            f"{count_of(store.polls_last_day, 'poll')} in the 24 hours before the newest poll of any store",
+        ),
     )
     print_fields((*fields, *list_hours(store)))
 
