@@ -18,6 +18,7 @@ from services.api.web.hours_of_week import measure_hours
 from services.api.web.periods import ComparedPeriod, compare_periods
 from services.api.web.reasons import borders_of, reason_of
 from shared.clock import from_us
+from shared.outside_words import describe_outside
 from shared.pictures.week import DAYS, DayRow, WeekRows
 from shared.uptime.bounds import bounds_us
 from shared.uptime.explanation import AccountedSegment, explain_window, fold_runs
@@ -98,6 +99,13 @@ class StoreView:
                 word = self.week.reasons.get(segment.reason, "")
                 sums[word] += segment.end.at_us - segment.begin.at_us
         return sums.most_common() if any(sums) else []
+
+    @property
+    def outside(self) -> str:
+        """That all polls of the week were outside opening hours; empty if one counts, or there is none."""
+        week, timeline = self.week.window_us, self.timeline
+        polls = 0 if timeline.has_counted else timeline.count_outside(week)
+        return describe_outside(polls, week[1] - week[0]) if polls else ""
 
     @property
     def chosen(self) -> LedgerEntry | None:

@@ -186,6 +186,29 @@ where first_polled_at < day and not exists (
         select from sealed_store where sealed_store.store_key = changed.store_key and last_at >= day - 1)
 having count(*) > 0
 
+-- name: newest_poll
+select latest_observed_at from ledger_head
+
+-- name: polled_stores
+-- Those with weekly hours, dated or not; of many, the same ones each time.
+select store_key, store_id, timezone from store
+where first_polled_at <= %(newest)s and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s))
+    and (exists (select from business_hours own where own.store_key = store.store_key)
+        or exists (select from dated_hours own
+            where own.store_key = store.store_key and until_seq is null and intervals <> '{}'))
+order by hashint4(store_key), store_key limit %(most)s
+
+-- name: last_polls
+-- The newest polls of each store, packed, by its place. None while another load has an unindexed week there: each of these searches
+-- would read the whole week.
+select string_agg(int4send(index::int - 1) || timestamptz_send(observed_at), ''::bytea)
+from unnest(%(store_keys)s::integer[]) with ordinality wanted (store_key, index), lateral (
+    select observed_at from observation
+    where observation.store_key = wanted.store_key
+        and observed_at > %(newest)s::timestamptz - %(back)s::interval and observed_at <= %(newest)s
+    order by observed_at desc limit %(polls)s) poll
+where not (select has_unindexed_week(%(newest)s::timestamptz - %(back)s::interval, %(newest)s))
+
 -- name: labels_of_no_store
 with target as (
     select 'calendar ' || name as named, labels from calendar where until_seq is null

@@ -30,9 +30,6 @@ select count(*) filter (where is_polled) as stores,
     count(*) filter (where not is_polled) as stores_never_polled
 from store cross join lateral (select first_polled_at is not null as is_polled) polled
 
--- name: ledger_numbers
-select seq, adjusted_seq from ledger_head
-
 -- name: stores_silent
 -- `not in` would compare each store with each poll of the day where the day's polls do not fit work_mem.
 select count(*) from store
@@ -45,9 +42,6 @@ where first_polled_at <= %(newest)s and not exists (
 -- Spread by hash, the same ones each time.
 select store_key, timezone from store where first_polled_at <= %(newest)s
 order by hashint4(store_key), store_key limit %(stores)s
-
--- name: sample_hours
-select store_key, day_of_week, opens, closes from business_hours where store_key = any(%(store_keys)s)
 
 -- name: sample_polls
 -- One value of fixed-width records, sorted by store; a store polled more than hourly gives its newest polls only. None while

@@ -49,6 +49,12 @@ BEFORE = {
 def _fleet(env: dict[str, str]) -> None:
     fleet = {
         "0042": Store(POLLS, "America/New_York", DAYTIME),
+        # At 02:00 and 05:00 local time, which is 07:00 and 10:00 UTC since 3 November.
+        "night": Store(
+            [(NOW.replace(day=day, hour=hour, minute=0), True) for day in range(4, 14) for hour in (7, 10)],
+            "America/New_York",
+            DAYTIME,
+        ),
         "messy": Store(POLLS[:3], "America/New_York", [(0, 9 * 3600, 17 * 3600), (0, 12 * 3600, 13 * 3600)]),
     }
     load_fleet(env["UPTILL_DATABASE_URL"], fleet)
@@ -119,6 +125,19 @@ def test_periods_that_hold_today_have_its_words() -> None:
         ("this week so far", "last week"),
         ("this month so far", "last month"),
     ]
+
+
+def test_a_store_that_is_polled_only_while_it_is_closed_says_so(browser: TestClient) -> None:
+    page = browser.get("/stores/night").text
+    assert (
+        "No poll in opening hours, and 6 polls outside them, about 2 a day: check the hours and the zone."
+        in page
+    )
+    assert "<td>no poll in opening hours</td>" in page
+    assert "but never in its opening hours" in browser.get("/checks/night").text
+    other = browser.get("/stores/0042").text
+    assert "in opening hours, and" not in other
+    assert "Nothing looks wrong" in browser.get("/checks/0042").text
 
 
 def test_hours_of_the_week_add_up_to_four_weeks(browser: TestClient, settings: Settings) -> None:
