@@ -66,7 +66,7 @@ DIAGNOSTICS: Final[Mapping[str, Diagnostic]] = {
     "polls_outside_hours": Diagnostic(
         "warning",
         "the store was polled for days, but never in its opening hours, so none of these polls counts",
-        "check the hours and the zone: times of another zone lie some hours away",
+        "check the hours and the zone; the times of another zone lie some hours away",
     ),
     "long_closure": Diagnostic(
         "warning",
