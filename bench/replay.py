@@ -84,7 +84,14 @@ def _watched(rows: LiveRows, labels: Sequence[dict[str, str]], now_us: int) -> I
     columns = {each.name: getattr(rows, each.name).tolist() for each in fields(rows)}
     instants = [
         [None if value < 0 else value for value in columns[name]]
-        for name in ("since_earliest_us", "since_latest_us", "last_poll_us", "open_from_us", "open_until_us")
+        for name in (
+            "since_earliest_us",
+            "since_latest_us",
+            "last_poll_us",
+            "hours_from_us",
+            "open_from_us",
+            "open_until_us",
+        )
     ]
     states = [STATES[number].value for number in columns["state"]]
     down_us = [

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from services.cli.console import labels_text, minute
 from services.cli.local_times import format_clock, zone_to_show
 from shared.border_words import name_borders
+from shared.outside_words import NO_POLL
 from uptill_client import (
     AppliedClosure,
     ExplainedHours,
@@ -23,8 +24,8 @@ class Reasons:
         self._notes = [describe_closure(closure, self._closures[closure.id]) for closure in found.closures]
         self._origins: dict[str, str] = {}
 
-    def reason_of(self, segment: ExplainedSegment) -> str:
-        """Return the reason for a segment's state, where it begins and ends, and unusual hours."""
+    def reason_of(self, segment: ExplainedSegment, none: str = NO_POLL) -> str:
+        """Return the reason for a segment's state, where it begins and ends, and unusual hours. `none`: words for no poll."""
         if segment.rule == "lifetime":
             return "outside the store's lifetime"
         hours = ", ".join(filter(None, map(_name_hours, segment.hours)))
@@ -34,17 +35,17 @@ class Reasons:
             segment.begin_rule, segment.end_rule, of_closure=segment.closure_id is not None
         )
         opened = f"; opened by {hours}" if hours else ""
-        return f"{self._name_cause(segment)}; {borders}{opened}"
+        return f"{self._name_cause(segment, none)}; {borders}{opened}"
 
     def notes(self) -> Sequence[str]:
         """Return what the reasons so far have referred to."""
         return [*(f"[{number}] {origin}" for origin, number in self._origins.items()), *self._notes]
 
-    def _name_cause(self, segment: ExplainedSegment) -> str:
+    def _name_cause(self, segment: ExplainedSegment, none: str) -> str:
         if segment.closure_id is not None:
             return f"closure [{self._closures[segment.closure_id]}]"
         if not segment.polls:
-            return "no poll" + (", which counts as down" if segment.state == "down" else "")
+            return none + (", which counts as down" if segment.state == "down" else "")
         first, last = segment.polls[0], segment.polls[-1]
         begin, end = (
             format_clock(poll.at.astimezone(self._zone), segment.begin_local) for poll in (first, last)

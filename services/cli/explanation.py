@@ -1,8 +1,11 @@
 """Print the explanation of a store's row in its local time: a line per segment, with the reason for its state."""
 
+from datetime import timedelta
+
 from services.cli.because import Reasons
 from services.cli.console import instant, note, print_text, print_warning
 from services.cli.timeline import format_length, print_segments
+from shared.outside_words import NO_POLL, NONE_IN_HOURS, describe_outside
 from uptill_client import ExplainedWindow, Explanation
 
 
@@ -28,15 +31,19 @@ def show_explanation(found: Explanation) -> None:
 
 def _show_window(window: ExplainedWindow, reasons: Reasons) -> None:
     cells = ", ".join(f"{name} {value:.4f}" for name, value in window.row.items())
+    outside = 0 if any(segment.polls for segment in window.segments) else window.polls_outside_hours
+    none = NONE_IN_HOURS if outside else NO_POLL
     print_text("")
     print_text(f"{window.window}: {cells} {window.unit}", "bold")
     print_segments(
         [(segment.begin_local, segment.end_local) for segment in window.segments],
         [segment.state for segment in window.segments],
-        [reasons.reason_of(segment) for segment in window.segments],
+        [reasons.reason_of(segment, none) for segment in window.segments],
     )
     totals = window.totals
     print_text(
         f"open {format_length(totals.open_us)} = up {format_length(totals.up_us)} + down {format_length(totals.down_us)}"
         f" + unknown {format_length(totals.unknown_us)}; excluded {format_length(totals.excluded_us)}"
     )
+    if outside:
+        print_text(describe_outside(outside, (window.end - window.begin) // timedelta(microseconds=1)))

@@ -14,7 +14,16 @@ from rich.live import Live
 from rich.text import Text
 
 from services.cli.connection import api_client
-from services.cli.console import Json, is_terminal, make_printable, note, print_json, stdout, terminal_width
+from services.cli.console import (
+    Json,
+    is_terminal,
+    labels_text,
+    make_printable,
+    note,
+    print_json,
+    stdout,
+    terminal_width,
+)
 from services.cli.local_times import zone_to_show
 from services.cli.parameters import Labels, labels_of
 from services.cli.tables import fit_table, print_table
@@ -96,7 +105,7 @@ def _print_once(client: UptillClient, chosen: Mapping[str, Any], limit: int, *, 
     if as_json:
         print_json({"summary": asdict(summary), "stores": stores})
         return
-    note(describe(summary))
+    note(describe(summary, chosen["labels"]))
     print_table(*make_table(stores))
     if len(stores) == limit:
         note(f"stopped after {limit}; --limit shows more")
@@ -112,16 +121,19 @@ def _refresh(client: UptillClient, chosen: Mapping[str, Any], limit: int | None,
                 titles, rows = make_table(stores)
                 printable = [[make_printable(cell) for cell in row] for row in rows]
                 lines = fit_table(titles, printable, terminal_width())
-                live.update(Text("\n".join((describe(summary), "", *lines))), refresh=True)
+                live.update(Text("\n".join((describe(summary, chosen["labels"]), "", *lines))), refresh=True)
                 time.sleep(every_s)
     except KeyboardInterrupt:
         return
 
 
-def describe(summary: NowSummary) -> str:
-    """Return the counts in one line, with the age of the refresh."""
+def describe(summary: NowSummary, labels: Mapping[str, str] | None = None) -> str:
+    """Return the counts in one line, with the age of the refresh. `labels`: those that the counted stores have."""
     counts = ", ".join(f"{number:,} {name}" for name, number in summary.states.items() if number)
-    counts = counts or "no stores yet: load polls with `uptill ingest`"
+    none = "no stores yet, or none that this key may see: load polls with `uptill ingest`"
+    if labels:
+        none = f"no store has {labels_text(labels)}: `uptill stores list` shows the labels of stores"
+    counts = counts or none
     if summary.refreshed_at is None or summary.lag_s is None:
         return f"{counts} (not refreshed yet: is a worker running, and UPTILL_NOW_EVERY_S not 0?)"
     return f"{counts} ({summary.lag_s:.0f} s ago)"
@@ -160,7 +172,7 @@ def _describe_state(store: StoreNow) -> str:
 def _describe_since(store: StoreNow, zone: ZoneInfo) -> str:
     earliest, latest = store.since_earliest, store.since_latest
     if latest is None:
-        return "-"
+        return "over a week ago" if store.state == "silent" else "-"
     end = _clock(latest, zone, store.refreshed_at)
     if earliest == latest:
         return end

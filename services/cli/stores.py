@@ -20,15 +20,16 @@ from services.cli.parameters import (
     PolicyName,
     labels_of,
 )
+from services.cli.store_hours import list_hours
 from services.cli.store_policies import show_policies
 from services.cli.tables import print_table
 from services.cli.timeline import show_timeline
+from shared.texts import count_of
 from shared.uptime.policy import DEFAULT_POLICY
-from uptill_client import Store, StoreDetail
+from uptill_client import Store
 
 app = typer.Typer(no_args_is_help=True, help="Look at stores: list, show, name, label and more.")
 StoreId = Annotated[str, typer.Argument(metavar="ID", help="The store's id.")]
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 
 @app.command("list")
@@ -72,9 +73,12 @@ def show(store_id: StoreId, *, as_json: Json = False) -> None:
         ("labels", labels_text(store.labels) or "-"),
         ("first poll", _format_poll(store.first_polled_at)),
         ("last poll", _format_poll(store.last_polled_at, store.last_status)),
-        ("last day", f"{store.polls_last_day} polls"),
+        (
+            "last day",
+            f"{count_of(store.polls_last_day, 'poll')} in the 24 hours before the newest poll of any store",
+        ),
     )
-    print_fields((*fields, *_format_hours(store)))
+    print_fields((*fields, *list_hours(store)))
 
 
 @app.command()
@@ -224,23 +228,6 @@ def policies(
 
 def _parse_zone(store: Store) -> str:
     return f"{store.timezone}{' (default)' if store.timezone_is_default else ''}"
-
-
-def _format_hours(store: StoreDetail) -> list[tuple[str, str]]:
-    if store.is_open_24x7:
-        return [("hours", "open around the clock, because no hours were imported")]
-    return [
-        (
-            name,
-            ", ".join(
-                f"{interval.start_time_local}-{interval.end_time_local}"
-                for interval in store.hours
-                if interval.day_of_week == day
-            )
-            or "closed",
-        )
-        for day, name in enumerate(_DAYS)
-    ]
 
 
 def _format_poll(at: datetime | None, status: str | None = None) -> str:

@@ -14,6 +14,7 @@ from services.cli.local_times import format_clock, format_day, zone_to_show
 from services.cli.tables import fold_last, table_lines
 from shared.border_words import name_borders
 from shared.local_times import offset_text
+from shared.texts import count_of
 from uptill_client import Segment, Timeline, TimelineDay
 
 COLOURS = {
@@ -45,9 +46,11 @@ def show_timeline(timeline: Timeline) -> None:
         print_text(_describe_day(day))
     ignored = sum(not poll.counts for poll in timeline.polls)
     if ignored:
-        note(
-            f"{ignored} polls do not count: the store was closed, a closure applied, or their reason is excluded"
-        )
+        why = "the store was closed, a closure applied, or their reason is excluded"
+        if ignored == len(timeline.polls):
+            note(f"none of {count_of(ignored, 'poll')} counts: {why}; check the hours and the zone")
+        else:
+            note(f"{count_of(ignored, 'poll')} {'does' if ignored == 1 else 'do'} not count: {why}")
     note(
         f"{timeline.begin.astimezone(zone).isoformat()} to {timeline.end.astimezone(zone).isoformat()},"
         f" policy {timeline.policy} (version {timeline.policy_version}), as of {instant(timeline.as_of)}"

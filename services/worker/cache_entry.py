@@ -9,8 +9,8 @@ import psycopg
 from services.worker.batch_tables import BatchTables
 from services.worker.load import Changes, Snapshot
 from services.worker.packed_polls import PackedPolls
+from shared.inputs.data_range import DataRange
 from shared.reports.batch import Batch
-from shared.reports.consistency import DataRange
 from shared.uptime.policy import POLICIES, history_us
 
 # Memory of one store id, a short string.

@@ -33,11 +33,12 @@ from services.worker.slices import MOST_STORE_DAYS, TooManyPolls, slice_batch
 from shared.clock import to_us
 from shared.inputs.adjustments import NOTHING_STORED, StoredAdjustments, read_adjustments
 from shared.inputs.batch_input import BatchInput
+from shared.inputs.data_range import DataRange
 from shared.inputs.notes import read_notes, read_reason_words
 from shared.inputs.stores import Stores
 from shared.metrics.registry import BATCH_INPUTS
 from shared.reports.batch import Batch
-from shared.reports.consistency import DataRange, data_range
+from shared.reports.consistency import data_range
 from shared.uptime.bounded_cache import BoundedCache
 from shared.uptime.bounds import bounds_us
 from shared.uptime.policy import POLICIES

@@ -15,9 +15,9 @@ from services.worker.sealed_polls import add_last_before, add_needed, add_rows
 from shared.clock import from_us
 from shared.db.arrays import instant_array, key_array
 from shared.db.queries import queries
+from shared.inputs.data_range import DataRange
 from shared.inputs.stores import Stores, parse_hours, parse_polls
 from shared.reports.batch import Batch
-from shared.reports.consistency import DataRange
 from shared.sealed.reader import NONE_SEALED, SealedPolls
 from shared.storage import Storage
 from shared.uptime.calendar import Hours

@@ -13,12 +13,12 @@ from shared.db.history import FIND_GONE, GoneData
 from shared.db.queries import queries
 from shared.inputs.adjustments import read_adjustments
 from shared.inputs.batch_input import BatchInput
+from shared.inputs.data_range import DataRange
 from shared.inputs.notes import read_notes
 from shared.inputs.stores import Stores, find_places, parse_polls
 from shared.labels import shown_labels
 from shared.metrics.registry import BATCH_INPUTS
 from shared.reports.batch import Batch
-from shared.reports.consistency import DataRange
 from shared.sealed.reader import SealedPolls
 from shared.uptime.calendar import Hours
 from shared.uptime.states import Polls

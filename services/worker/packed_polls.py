@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.clock import to_us
+from shared.inputs.data_range import DataRange
 from shared.inputs.stores import Stores
-from shared.reports.consistency import DataRange
 from shared.uptime.intervals import Int64s, Line
 from shared.uptime.states import Polls, in_order
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from shared.clock import to_us
+from shared.inputs.data_range import DataRange
 from shared.inputs.stores import Stores, find_places
-from shared.reports.consistency import DataRange
 from shared.sealed.sealed_rows import SealedRows
 from shared.uptime.intervals import Bools, Int64s
 from shared.uptime.policy import Policy

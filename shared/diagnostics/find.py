@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from shared.db.arrays import key_array
 from shared.db.binary_rows import decode_records
 from shared.db.queries import queries
+from shared.diagnostics.outside_hours import find_polled_outside
 from shared.diagnostics.registry import (
     DIAGNOSTICS,
     LONG_CLOSURE_DAYS,
@@ -37,6 +38,9 @@ _OF_ALL_STORES: Final = ("labels_of_no_store", "closed_weekdays")
 # Of many stores, special dates further away are not compared with the clocks: each day of a zone takes 2 microseconds.
 _NEAR: Final = timedelta(days=800)
 _MANY: Final = 100
+# Stores whose polls are compared with their hours. Each takes a search by index.
+_MOST_POLLED: Final = 20_000
+_MOST_POLLED_OF_FILE: Final = 1_000
 _EVERY_STORE: Final = 0  # the key of closures that are not of one store
 _YEAR: Final = timedelta(days=366)
 _ZONES: Final = frozenset(available_timezones())
@@ -121,6 +125,9 @@ def _find(
         _SQL["clock_changes"], {**values, **_list_changes(conn, known, values, is_of_many=is_of_many)}
     ):
         yield DataFinding(*row)
+    most = _MOST_POLLED if store_keys is None else _MOST_POLLED_OF_FILE
+    if (outside := find_polled_outside(conn, store_keys, most_stores=most, examples=_EXAMPLES)) is not None:
+        yield outside
 
 
 def _list_changes(

@@ -77,7 +77,7 @@ def _judge_silent(terms: RuleTerms, store: WatchedStore, now_us: int) -> RuleFin
         return RuleFinding(
             Verdict.HOLDS,
             store.quiet_from_us,
-            store.since_latest_us,
+            store.silent_by_us(now_us),
             store.last_poll_us,
             last_seen_us=now_us,
             evidence=_evidence(store),
@@ -91,13 +91,13 @@ def _judge_silent(terms: RuleTerms, store: WatchedStore, now_us: int) -> RuleFin
 
 
 def _judge_late(terms: RuleTerms, store: WatchedStore, now_us: int) -> RuleFinding:
-    opened_us = store.open_from_us
+    hours_us, opened_us = store.hours_from_us, store.open_from_us
     if store.state == "closed":
         return RuleFinding(Verdict.GONE, cause="closed")
-    if store.state not in {"up", "down"} or opened_us is None:
+    if store.state not in {"up", "down"} or hours_us is None or opened_us is None:
         return RuleFinding(Verdict.UNCLEAR, last_seen_us=store.last_poll_us)
     has_opened = store.state == "up" or (
-        store.since_earliest_us is not None and store.since_earliest_us >= opened_us
+        store.since_earliest_us is not None and store.since_earliest_us >= hours_us
     )
     if has_opened:
         seen_us = store.since_latest_us if store.state == "up" else store.since_earliest_us

@@ -9,8 +9,8 @@ import numpy as np
 import psycopg
 
 from shared.db.queries import queries
+from shared.inputs.data_range import DataRange
 from shared.inputs.stores import Stores, find_places
-from shared.reports.consistency import DataRange
 from shared.uptime.adjustments import NO_ADJUSTMENTS, Adjustments
 from shared.uptime.calendar import Hours
 from shared.uptime.closures import NEVER_US, NO_CLOSURES, NO_LIFETIMES, Closures, Lifetimes, Treatment

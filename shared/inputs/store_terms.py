@@ -65,11 +65,9 @@ def parse_terms(store: StoreAtCut, row: TermsRow | None) -> StoreTerms:
     if row is None:
         return plain
     opened_us, closed_us = row.lifetime or (None, None)
-    dated = [HoursVersion(date.fromisoformat(day), _in_groups(rows, 3)) for day, rows in row.dated_hours]
     terms = StoreTerms(
         store.zone,
-        # Dated hours of a store without others also hold before the first date.
-        dated if dated and not plain.versions[0].rows else [plain.versions[0], *dated],
+        versions_of(store.hours, row.dated_hours),
         _parse_special(row),
         opened_us,
         closed_us,
@@ -79,6 +77,15 @@ def parse_terms(store: StoreAtCut, row: TermsRow | None) -> StoreTerms:
         ],
     )
     return _refuse_faulty(store.store_id, terms)
+
+
+def versions_of(
+    undated: Sequence[tuple[int, int, int]], dated: Sequence[tuple[str, Sequence[int]]]
+) -> Sequence[HoursVersion]:
+    """Return the versions of a store's weekly hours: those without a date as rows, the others as JSON values."""
+    versions = [HoursVersion(date.fromisoformat(day), _in_groups(rows, 3)) for day, rows in dated]
+    # Dated hours of a store without others also hold before the first date.
+    return versions if versions and not undated else [HoursVersion(None, undated), *versions]
 
 
 def _parse_special(row: TermsRow) -> Mapping[date, SpecialDay]:

@@ -14,6 +14,7 @@ import psycopg
 
 from shared.clock import from_us, to_us
 from shared.db.queries import queries
+from shared.inputs.data_range import DataRange
 from shared.reports.batch import ONLY_A_PART, Batch, BatchResult
 from shared.reports.failed_stores import record_failed_stores
 from shared.reports.formats import FileKind
@@ -66,14 +67,6 @@ class Repeats(NamedTuple):
     stale: Sequence[Batch]
     other_tzdata: Sequence[Batch]
     without_parts: Sequence[Batch]
-
-
-class DataRange(NamedTuple):
-    """The instants whose polls can matter. Before `every_from`, only the last poll of a store can."""
-
-    from_time: datetime
-    every_from: datetime
-    to_time: datetime
 
 
 def data_range(

@@ -6,7 +6,7 @@ from psycopg import AsyncConnection
 
 from shared.db.queries import queries
 from shared.errors import InvalidRequest
-from shared.reports.consistency import DataRange
+from shared.inputs.data_range import DataRange
 from shared.texts import quoted
 
 _SQL = queries("notes")

@@ -12,9 +12,10 @@ from shared.clock import from_us, to_us
 from shared.db.queries import queries
 from shared.errors import InvalidRequest, TooManyOpenReports
 from shared.ids import new_id
+from shared.inputs.data_range import DataRange
 from shared.keys import StoreScope
 from shared.reports.acceptance import BatchTerms, NewReport
-from shared.reports.consistency import DataRange, data_range
+from shared.reports.consistency import data_range
 from shared.reports.excluded_reasons import refuse_dropped_weeks
 from shared.reports.formats import MAX_XLSX_ROWS
 from shared.reports.model import OPEN_STATES, Origin

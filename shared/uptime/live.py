@@ -61,6 +61,7 @@ class LiveRows:
     since_latest_us: Int64s
     last_poll_us: Int64s
     last_active: Bools
+    hours_from_us: Int64s
     open_from_us: Int64s
     open_until_us: Int64s
     opens_at_us: Int64s
@@ -77,7 +78,10 @@ class LiveRows:
 
 @dataclass(frozen=True, slots=True)
 class _StoresSeen:
-    """What the rule decides from: where each store is, what its polls say, and since when its silence would count."""
+    """What the rule decides from: where each store is, what its polls say, and when its patience ends.
+
+    `patience_us` runs from `quiet_from_us`, which is `MISSING` if it is too far away. Then the patience ended long ago.
+    """
 
     now_us: int
     where: Whereabouts
@@ -85,8 +89,13 @@ class _StoresSeen:
     run: LastRun
     usual_gap_us: Int64s
     speaks: Bools
-    silent_at_us: Int64s
+    quiet_from_us: Int64s
+    patience_us: Int64s
     ended_us: Int64s
+
+    @property
+    def silent_at_us(self) -> Int64s:
+        return np.where(self.quiet_from_us < 0, MISSING, self.quiet_from_us + self.patience_us)
 
     @property
     def is_open(self) -> Bools:
@@ -141,6 +150,7 @@ def live_rows(
         since_latest_us=latest_us,
         last_poll_us=seen.last.at_us,
         last_active=seen.last.active,
+        hours_from_us=np.where(state <= SILENT, seen.where.hours_us, MISSING),
         open_from_us=np.where(state <= SILENT, seen.where.open_us, MISSING),
         open_until_us=np.where(state <= SILENT, seen.where.close_us, MISSING),
         opens_at_us=np.where((state == CLOSED) | (state == EXCLUDED_NOW), seen.where.opens_us, MISSING),
@@ -168,17 +178,19 @@ def _look(
     gap_us = usual_gaps_us(counted, span, number)
     speaks = (where.span >= 0) & (run.span == where.span)
     patience_us = np.where(gap_us < 0, silent_us, np.maximum(_GAPS * gap_us, _SHORTEST_US))
-    from_us = np.where(speaks, run.at_us, np.maximum(where.open_us, range_us[0]))
-    silent_at_us = from_us + np.minimum(patience_us, POLICY.horizon_us)
+    last = last_polls(ordered, polls.pick(np.flatnonzero(polls.at_us < range_us[0])), number)
+    # An opening out of view was before everything in view, so a last poll in view is in the current span.
+    quiet_from_us = np.maximum(where.open_us, last.at_us)
     _, ended_us = adjustments.lifetimes.of(number)
     return _StoresSeen(
         now_us,
         where,
-        last_polls(ordered, polls.pick(np.flatnonzero(polls.at_us < range_us[0])), number),
+        last,
         run,
         gap_us,
         speaks,
-        silent_at_us,
+        np.where(quiet_from_us < range_us[0], MISSING, quiet_from_us),
+        np.minimum(patience_us, POLICY.horizon_us),
         ended_us,
     )
 
@@ -198,6 +210,7 @@ def _states(seen: _StoresSeen) -> Int64s:
 
 def _since(seen: _StoresSeen, state: Int64s) -> tuple[Int64s, Int64s]:
     where, run = seen.where, seen.run
+    # Of a silence too, this is `MISSING` if it is too far away.
     exact_us = np.select(
         [state == ENDED, state == SILENT, where.kind == OUTSIDE],
         [seen.ended_us, seen.silent_at_us, where.closed_us],

@@ -28,7 +28,7 @@ AS_UP: Final = 2
 class Whereabouts:
     """One element a store. `span` is the index of a measured span; borders that are too far away are `MISSING`.
 
-    `open_us` and `close_us` are those of the current piece, `closed_us` the end of the last piece if there is no current
+    `hours_us` is when the current piece's opening began: earlier than the piece if closures lie between. `open_us` and `close_us` are those of the current piece, `closed_us` the end of the last piece if there is no current
     one, `next_us` the start of the next piece, and `opens_us` that of the next one that is not excluded.
     """
 
@@ -39,6 +39,7 @@ class Whereabouts:
     closed_us: Int64s
     next_us: Int64s
     opens_us: Int64s
+    hours_us: Int64s
 
     def among(self, schedule: Schedule, from_us: int, now_us: int) -> tuple[Self, Schedule]:
         """Return this for a schedule without the pieces that lie before `from_us` or after now, and that schedule."""
@@ -86,6 +87,12 @@ class _Pieces:
         order = np.argsort(found.place, kind="stable")
         return cls(*(getattr(found, field.name)[order] for field in fields(found)))
 
+    def hours_us(self) -> Int64s:
+        """Return where the scheduled time begins that leads to each piece without a gap."""
+        begins = np.ones(len(self.store), dtype=np.bool_)
+        begins[1:] = (np.diff(self.store) > 0) | (self.open_us[1:] > self.close_us[:-1])
+        return self.open_us[np.maximum.accumulate(np.where(begins, np.arange(len(begins)), 0))]
+
 
 def locate(schedule: Schedule, stores: int, now_us: int, range_us: tuple[int, int]) -> Whereabouts:
     """Return where the stores are at `now_us`. `schedule` touches the range, which holds `now_us`."""
@@ -120,6 +127,8 @@ def locate(schedule: Schedule, stores: int, now_us: int, range_us: tuple[int, in
         closed_us=near(close_us, before),
         next_us=near(open_us, _of_store(after, store)),
         opens_us=near(open_us, _of_store(next_usable, store)),
+        # Without closures, no piece continues another one.
+        hours_us=near(open_us if len(store) == len(schedule.measured.store) else pieces.hours_us(), current),
     )
 
 

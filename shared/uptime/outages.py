@@ -131,6 +131,22 @@ def find_outages(history: PollHistory, spoken: States, window_us: tuple[Int64s, 
     )
 
 
+def find_downtime(history: PollHistory, spoken: States, window_us: tuple[Int64s, Int64s]) -> Spans:
+    """Return the stretches of down time of every store in its own window, from the states that `outage_states` returns.
+
+    Unlike outages they do not reach over time that is closed, or that closures leave out or count as up.
+    """
+    starts_us, ends_us = window_us
+    tiles = tiled(history, spoken, starts_us)
+    down = np.flatnonzero((tiles.state == TileState.DOWN) & (tiles.begin_us < ends_us[tiles.store]))
+    store, begin_us = tiles.store[down], tiles.begin_us[down]
+    end_us = np.minimum(tiles.end_us[down], ends_us[store])
+    begins = np.ones(len(down) + 1, dtype=np.bool_)
+    begins[1:-1] = (store[1:] != store[:-1]) | (begin_us[1:] != end_us[:-1])
+    first = begins[:-1]
+    return Spans(store[first], begin_us[first], end_us[begins[1:]])
+
+
 def find_reason_times(history: PollHistory, spoken: States, window_us: tuple[Int64s, Int64s]) -> ReasonTimes:
     """Return the down time of every store in its own window by reason, from the states that `outage_states` returns."""
     starts_us, ends_us = window_us

@@ -122,16 +122,10 @@ class StoreTerms:
         if special := self.special.get(day):
             kind = HoursKind.SPECIAL if special.calendar is None else HoursKind.CALENDAR
             return HoursSource(kind, day=day, calendar=special.calendar), special.intervals
-        version = self._version_on(day)
+        version = version_on(self.versions, day)
         if not version.rows:
             return version.source, _WHOLE_DAY
         return version.source, [(opens, closes) for at, opens, closes in version.rows if at == day.weekday()]
-
-    def _version_on(self, day: date) -> HoursVersion:
-        """Return the latest version that has begun, or the earliest one before its date."""
-        by_date = sorted(self.versions, key=_first_day)
-        begun = [version for version in by_date if _first_day(version) <= day]
-        return begun[-1] if begun else by_date[0]
 
     def _dated_hours(self) -> DatedHours:
         rows = [(number, *row) for number, version in enumerate(self.versions) for row in version.rows]
@@ -157,6 +151,13 @@ class StoreTerms:
             for one in self.closures
         ]
         return Closures(*_columns(rows, 4))
+
+
+def version_on(versions: Sequence[HoursVersion], day: date) -> HoursVersion:
+    """Return the latest version that has begun on a local date, or the earliest one before its date."""
+    by_date = sorted(versions, key=_first_day)
+    begun = [version for version in by_date if _first_day(version) <= day]
+    return begun[-1] if begun else by_date[0]
 
 
 def _first_day(version: HoursVersion) -> date:

@@ -76,6 +76,25 @@ class StoreTimeline:
     segments: Sequence[StateSegment]
     measures: Measures
 
+    @property
+    def has_counted(self) -> bool:
+        """Whether any poll counts."""
+        return any(poll.counts for poll in self.polls)
+
+    def count_outside(self, window_us: tuple[int, int]) -> int:
+        """Return how many polls of the window do not count because the store was closed."""
+        start_us, end_us = window_us
+        opens = [open_us for open_us, _ in self.spans]
+
+        def is_closed(at_us: int) -> bool:
+            span = bisect_right(opens, at_us) - 1
+            return span < 0 or self.spans[span][1] <= at_us
+
+        return sum(
+            not poll.counts and start_us <= poll.at_us < end_us and is_closed(poll.at_us)
+            for poll in self.polls
+        )
+
 
 def timeline_of(
     store: StoreTerms, polls: Polls, as_of_us: int, window_us: tuple[int, int], policy: Policy

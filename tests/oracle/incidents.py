@@ -351,18 +351,22 @@ def view_silent(rule: Rule, now_us: int, live: Live) -> View:
         return View("nothing", latest_us=live.since_latest_us, polled_us=polled_us)
     if live.state == "silent" and quiet_for(live, now_us, rule.parameters["missed_polls"]):
         from_us = max(polled_us or 0, live.open_from_us or 0)
-        return View("holds", from_us, live.since_latest_us, polled_us, polled_us=now_us)
+        # Silent for more than eight days: since midnight a week ago at the latest.
+        by_us = (
+            now_us // DAY_US * DAY_US - 7 * DAY_US if live.since_latest_us is None else live.since_latest_us
+        )
+        return View("holds", from_us, by_us, polled_us, polled_us=now_us)
     return View("calm", latest_us=polled_us, run_us=polled_us, polled_us=polled_us)
 
 
 def view_late(rule: Rule, now_us: int, live: Live) -> View:
     if live.state == "closed":
         return View("gone", cause="closed")
-    opened_us = live.open_from_us
-    if live.state not in ("up", "down") or opened_us is None:
+    hours_us, opened_us = live.hours_from_us, live.open_from_us
+    if live.state not in ("up", "down") or hours_us is None or opened_us is None:
         return View("nothing", polled_us=live.last_poll.at_us if live.last_poll else None)
     active_us = live.since_latest_us if live.state == "up" else live.since_earliest_us
-    if live.state == "up" or (active_us is not None and active_us >= opened_us):
+    if live.state == "up" or (active_us is not None and active_us >= hours_us):
         # An active poll at the opening, or before it, comes after the run of the incident all the same.
         active_us = max(active_us or 0, opened_us + 1)
         return View("calm", latest_us=active_us, run_us=active_us)

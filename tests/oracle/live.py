@@ -31,6 +31,7 @@ class Live(NamedTuple):
     since_earliest_us: int | None
     since_latest_us: int | None
     last_poll: Poll | None
+    hours_from_us: int | None
     open_from_us: int | None
     open_until_us: int | None
     opens_at_us: int | None
@@ -51,6 +52,7 @@ class LiveRule(NamedTuple):
     from_us: int | None = None
     opens_us: int | None = None
     cut: bool = True
+    hours_us: int | None = None
 
 
 def live(zone: str | None, terms: Terms, polls: Iterable[Poll], now_us: int, silent_us: int) -> Live:
@@ -67,8 +69,10 @@ def live(zone: str | None, terms: Terms, polls: Iterable[Poll], now_us: int, sil
     gap_us = usual_gap(inside)
     patience_us = min(silent_us if gap_us is None else max(3 * gap_us, 5 * MINUTE_US), HORIZON_US)
     state = state_now(terms, parts, now_us) or measured_state(
-        parts, inside, now_us, patience_us if known else None, near[0]
+        parts, inside, now_us, patience_us if known else None, [poll.at_us for poll in known]
     )
+    if state.from_us is not None:
+        state = state._replace(hours_us=opening(parts, state.from_us))
     local_day = (EPOCH + timedelta(microseconds=now_us)).astimezone(ZoneInfo(zone)).date()
     bounds = {"today": (midnight_us(zone, local_day), now_us)}
     today = account_parts(parts, known, now_us, "classic", bounds)["today"]
@@ -77,6 +81,7 @@ def live(zone: str | None, terms: Terms, polls: Iterable[Poll], now_us: int, sil
         border(state.earliest_us, near) if state.cut else state.earliest_us,
         border(state.latest_us, near) if state.cut else state.latest_us,
         known[-1]._replace(event=False, reason="") if known else None,
+        border(state.hours_us, near),
         border(state.from_us, near),
         border(state.until_us, near),
         border(state.opens_us, near),
@@ -108,14 +113,20 @@ def state_now(terms: Terms, parts: Parts, now_us: int) -> LiveRule | None:
 
 
 def measured_state(
-    parts: Parts, inside: Sequence[Sequence[Poll]], now_us: int, patience_us: int | None, near_us: int
+    parts: Parts,
+    inside: Sequence[Sequence[Poll]],
+    now_us: int,
+    patience_us: int | None,
+    known_us: Sequence[int],
 ) -> LiveRule:
     """The state of an open store by its polls. `patience_us` is None if the store was never polled."""
     here = next(number for number, span in enumerate(parts.measured) if is_in(span, now_us))
     span, polls = parts.measured[here], inside[here]
-    quiet_from_us = polls[-1].at_us if polls else max(span.open_us, near_us)
+    near_us = now_us // DAY_US * DAY_US - 8 * DAY_US
+    quiet_from_us = max([span.open_us, *(at_us for at_us in known_us if at_us >= span.open_us)])
     if patience_us is not None and now_us >= quiet_from_us + patience_us:
-        silent_at_us = quiet_from_us + patience_us
+        # What lies out of view may be another opening.
+        silent_at_us = None if quiet_from_us < near_us else quiet_from_us + patience_us
         return LiveRule("silent", silent_at_us, silent_at_us, span.close_us, span.open_us, cut=False)
     if not polls:
         return LiveRule("unknown", span.open_us, span.open_us, span.close_us, span.open_us)
@@ -127,6 +138,14 @@ def measured_state(
     return LiveRule(
         "up" if polls[-1].active else "down", before_us, run[0].at_us, span.close_us, span.open_us, cut=False
     )
+
+
+def opening(parts: Parts, open_us: int) -> int:
+    """Where the opening began that a span is in: closures may lie between."""
+    for span in sorted([*parts.measured, *parts.excluded, *parts.as_up], reverse=True):
+        if span.close_us == open_us:
+            open_us = span.open_us
+    return open_us
 
 
 def is_in(span: Span, at_us: int) -> bool:

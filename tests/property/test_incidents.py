@@ -205,6 +205,7 @@ def watched_store(rows: Any, number: int, labels: dict[str, str], now_us: int) -
         instant("since_earliest_us"),
         instant("since_latest_us"),
         instant("last_poll_us"),
+        instant("hours_from_us"),
         instant("open_from_us"),
         instant("open_until_us"),
         int(rows.inactive_polls[number]),

@@ -38,6 +38,7 @@ def seen_at(rows: LiveRows, number: int, now_us: int) -> Live:
         instant("since_earliest_us"),
         instant("since_latest_us"),
         None if row["last_poll_us"] < 0 else Poll(row["last_poll_us"], row["last_active"]),
+        instant("hours_from_us"),
         instant("open_from_us"),
         instant("open_until_us"),
         instant("opens_at_us"),

@@ -40,11 +40,12 @@ def segment(
     )  # fmt: skip
 
 
-def shown(segments: Sequence[ExplainedSegment], capsys: pytest.CaptureFixture[str]) -> list[str]:
+def shown(
+    segments: Sequence[ExplainedSegment], capsys: pytest.CaptureFixture[str], outside: int = 0
+) -> list[str]:
     totals = Totals(0, 0, 0, 0, 0, 0, 0, None)
-    window = ExplainedWindow(
-        "last_day", MIDNIGHT, MIDNIGHT, "hours", {"uptime_last_day": 1.5}, totals, segments
-    )
+    end, row = MIDNIGHT + timedelta(days=7), {"uptime_last_day": 1.5}
+    window = ExplainedWindow("last_day", MIDNIGHT, end, "hours", row, totals, segments, outside)
     show_explanation(
         Explanation(
             "R", "S", str(ZONE), False, "classic", 2, MIDNIGHT, 7, "2026.2", False, [], [window]
@@ -107,3 +108,14 @@ def test_hours_that_are_not_the_weekly_ones_are_named(capsys: pytest.CaptureFixt
         "outside the store's lifetime",
     ]
     assert "[p1] live" in lines
+
+
+def test_polls_that_are_all_outside_opening_hours_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    silence = segment(9, 10, "unknown", "silence")
+    lines = shown([silence], capsys, outside=14)
+    assert any("no poll in opening hours; begins" in line for line in lines)
+    told = "no poll in opening hours, and 14 polls outside them, about 2 a day: check the hours and the zone"
+    assert told in lines
+    for segments, outside in (([silence], 0), ([silence, segment(10, 11, "up", polls=[poll(10, "a")])], 14)):
+        lines = shown(segments, capsys, outside=outside)
+        assert not any("in opening hours" in line for line in lines)

@@ -43,6 +43,7 @@ def alarms(allowed: float, seed: int, days: int = DAYS, usual: float | None = No
                 None,
                 None,
                 None,
+                None,
                 1,
                 0,
                 None,

@@ -20,7 +20,7 @@ RUN, PROVED = NOW - 60 * MINUTE_US, NOW - 30 * MINUTE_US
 INCIDENT = OpenIncident("down", "", 1, PROVED, PROVED, RUN, RUN - MINUTE_US, RUN)
 CALM = replace(INCIDENT, calm_us=NOW - 5 * MINUTE_US)
 STORE = WatchedStore(
-    1, {"city": "oslo"}, "down", RUN - 1, RUN, PROVED, NOW - DAY_US, NOW + DAY_US, 2, 0, None
+    1, {"city": "oslo"}, "down", RUN - 1, RUN, PROVED, NOW - DAY_US, NOW - DAY_US, NOW + DAY_US, 2, 0, None
 )
 
 
@@ -155,11 +155,37 @@ def test_when_a_store_is_down(store: dict[str, Any], verdict: Verdict) -> None:
 )
 def test_when_an_opening_is_late(ago_us: int, verdict: Verdict) -> None:
     opened_us = NOW - ago_us
-    store = STORE._replace(open_from_us=opened_us, since_earliest_us=opened_us - 1)
+    store = STORE._replace(hours_from_us=opened_us, open_from_us=opened_us, since_earliest_us=opened_us - 1)
     terms = RuleTerms(RuleKind.LATE_OPENING)
     assert judge_store(terms, store, NOW).verdict is verdict
     was_open = store._replace(since_earliest_us=opened_us)
     assert judge_store(terms, was_open, NOW).verdict is Verdict.CALM, "it went down later"
+
+
+def test_a_store_that_opened_before_a_closure_is_not_late() -> None:
+    hours_us, opened_us = NOW - 5 * 60 * MINUTE_US, NOW - 60 * MINUTE_US
+    store = STORE._replace(hours_from_us=hours_us, open_from_us=opened_us)
+    terms = RuleTerms(RuleKind.LATE_OPENING)
+
+    def judged(**seen: Any) -> Verdict:
+        return judge_store(terms, store._replace(**seen), NOW).verdict
+
+    assert judged(since_earliest_us=hours_us) is Verdict.CALM, "it was active before the closure"
+    assert judged(since_earliest_us=hours_us - 1) is Verdict.HOLDS, "it was active yesterday"
+    assert judged(since_earliest_us=None, hours_from_us=None) is Verdict.UNCLEAR, "open around the clock"
+
+
+def test_a_silence_out_of_view_began_a_week_ago_at_the_latest() -> None:
+    store = STORE._replace(
+        state="silent",
+        since_earliest_us=None,
+        since_latest_us=None,
+        open_from_us=None,
+        last_poll_us=NOW - 27 * DAY_US,
+    )
+    found = judge_store(RuleTerms(RuleKind.STORE_SILENT), store, NOW + 5 * MINUTE_US)
+    assert found.verdict is Verdict.HOLDS
+    assert (found.earliest_us, found.latest_us) == (NOW - 27 * DAY_US, NOW - 7 * DAY_US)
 
 
 @pytest.mark.parametrize(

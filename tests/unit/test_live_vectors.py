@@ -17,8 +17,9 @@ Case = dict[str, Any]
 
 
 def expected(case: Case) -> Live:
-    given = case["expected"]
-    times = ("since_earliest", "since_latest", "open_from", "open_until", "opens_at")
+    # The opening is where the span began, unless closures lie between.
+    given = {"hours_from": case["expected"]["open_from"], **case["expected"]}
+    times = ("since_earliest", "since_latest", "hours_from", "open_from", "open_until", "opens_at")
     lengths = ("up_s", "down_s", "down_open_s", "usual_gap_s")
     last_us = optional_us(given["last_poll"])
     numbers: dict[str, Any] = {f"{name}_us": optional_us(given[name]) for name in times}

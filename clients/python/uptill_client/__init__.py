@@ -61,7 +61,7 @@ from uptill_client.service_levels import (
     ServiceLevel,
     ServiceLevelStore,
 )
-from uptill_client.store_answers import Interval, Store, StoreChanged, StoreDetail
+from uptill_client.store_answers import DatedWeek, Interval, Store, StoreChanged, StoreDetail
 from uptill_client.store_policies import (
     PolicyDifference,
     PolicyState,
@@ -87,6 +87,7 @@ __all__ = [
     "ChannelMessage",
     "Closure",
     "Counts",
+    "DatedWeek",
     "ExplainedHours",
     "ExplainedPoll",
     "ExplainedSegment",

@@ -54,7 +54,10 @@ class ExplainedSegment:
 
 @dataclass(frozen=True)
 class ExplainedWindow:
-    """One window. `segments` fill it and add up to `totals`. `row` holds the columns of the report, in `unit`."""
+    """One window. `segments` fill it and add up to `totals`. `row` holds the columns of the report, in `unit`.
+
+    `polls_outside_hours`: how many of its polls do not count because the store was closed; 0 from an older service.
+    """
 
     window: str
     begin: datetime
@@ -63,6 +66,7 @@ class ExplainedWindow:
     row: Mapping[str, float]
     totals: Totals
     segments: Sequence[ExplainedSegment]
+    polls_outside_hours: int = 0
 
 
 @dataclass(frozen=True)

@@ -31,12 +31,22 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class DatedWeek:
+    """The weekly hours of a store from a local date on, such as "2024-12-25". Without intervals it is open around the clock."""
+
+    effective_from: str
+    hours: Sequence[Interval]
+    applies_today: bool
+
+
+@dataclass(frozen=True)
 class StoreDetail(Store):
-    """A store with its opening hours. Without hours it is open around the clock."""
+    """A store with its opening hours. `hours` have no date, and apply today unless some of `dated_hours` do."""
 
     hours: Sequence[Interval]
     is_open_24x7: bool
     polls_last_day: int
+    dated_hours: Sequence[DatedWeek] = field(default=(), kw_only=True)
 
 
 @dataclass(frozen=True)

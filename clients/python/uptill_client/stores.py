@@ -63,7 +63,7 @@ class StoreCalls(IngestCalls):
         effective_from: str | None = None,
         dry_run: bool = False,
     ) -> StoreChanged:
-        """Replace the opening hours of a store. With an empty list it is open around the clock.
+        """Replace the opening hours of a store. With an empty list and no dated hours, it is open around the clock.
 
         With `effective_from`, a local date such as "2024-12-25", they apply from that date on. A dry run changes nothing.
 

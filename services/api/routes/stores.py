@@ -16,7 +16,8 @@ from services.api.schemas.stores import (
 )
 from services.api.schemas.timeline import TimelineBody
 from services.api.schemas.timeline_query import TimelineQuery
-from services.api.use_cases.stores import get_store, list_stores
+from services.api.use_cases.store_detail import get_store
+from services.api.use_cases.stores import list_stores
 from services.api.use_cases.timeline import read_timeline
 from shared.db.connect import borrowed_async
 from shared.errors import InvalidRequest, StoreFailed

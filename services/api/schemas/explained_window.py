@@ -29,6 +29,9 @@ class ExplainedWindowBody(BaseModel):
         examples=[{"uptime_last_day": 10.0013, "downtime_last_day": 2.4987}],
     )
     totals: TotalsBody
+    polls_outside_hours: int = Field(
+        description="Polls in the window that do not count because the store was closed then."
+    )
     segments: list[ExplainedSegmentBody]
 
     @classmethod
@@ -44,6 +47,7 @@ class ExplainedWindowBody(BaseModel):
             unit="minutes" if found.window.in_minutes else "hours",
             row=_list_cells(found),
             totals=sum_timeline(found.timeline),
+            polls_outside_hours=found.timeline.count_outside(found.window_us),
             segments=[show_segment(segment, origins, zone) for segment in found.segments],
         )
 

@@ -89,7 +89,9 @@ class IncidentBody(BaseModel):
     since_earliest: datetime | None = Field(
         description="The condition began after this instant: the last poll that said the opposite; null: not known."
     )
-    since_latest: datetime = Field(description="The condition began at this instant at the latest.")
+    since_latest: datetime = Field(
+        description="The condition began at this instant at the latest. If a silence began more than eight days before the incident opened, this is 00:00 UTC seven days before that."
+    )
     calm_at: datetime | None = Field(
         description="Since when the condition does not hold; null: it holds. The incident ends some time later."
     )

@@ -22,10 +22,10 @@ class StoreNowBody(BaseModel):
     labels: Mapping[str, str]
     state: LiveState = Field(examples=["down"])
     since_earliest: datetime | None = Field(
-        description="The state began after this instant; null: not known. Equal to `since_latest` if it is exact."
+        description="The state began after this instant; null: not known, or out of view. Equal to `since_latest` if it is exact."
     )
     since_latest: datetime | None = Field(
-        description="The state began at this instant at the latest; null: not known."
+        description="The state began at this instant at the latest; null: not known, or more than eight days away, as that of a long silence is."
     )
     last_polled_at: datetime | None = Field(description="The newest poll; null if there is none.")
     last_status: Status | None = Field(description="The status of the newest poll.")

@@ -1,12 +1,13 @@
 """Request and answer bodies for stores. Requests with unknown fields are refused."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from services.api.use_cases.stores import StoreRow, StoreWithHours
+from services.api.use_cases.store_detail import StoreWithHours
+from services.api.use_cases.stores import StoreRow
 from shared.labels import parse_labels, shown_labels
 from shared.uptime.zones import DEFAULT_TIMEZONE
 
@@ -71,11 +72,28 @@ class OpenInterval(BaseModel):
     end_time_local: str
 
 
+class DatedHoursBody(BaseModel):
+    """The weekly hours of a store from a local date on, until its next date."""
+
+    effective_from: date
+    hours: list[OpenInterval] = Field(description="Empty if the store is open around the clock.")
+    applies_today: bool = Field(
+        description="Whether these hours apply on the local date of today. Before its first date, a store without other"
+        " hours has those of its first date."
+    )
+
+
 class StoreDetailBody(StoreBody):
     """A store with its opening hours."""
 
-    hours: list[OpenInterval] = Field(description="Empty if the store is open around the clock.")
-    is_open_24x7: bool
+    hours: list[OpenInterval] = Field(
+        description="The weekly hours without a date; empty if there are none. They apply today unless some `dated_hours` do."
+    )
+    dated_hours: list[DatedHoursBody] = Field(description="The weekly hours from a date on, by date.")
+    is_open_24x7: bool = Field(
+        description="Whether reports count the store as open around the clock now, apart from closures: no weekly hours apply"
+        " today, nor do special hours, and its lifetime has begun and not ended."
+    )
     polls_last_day: int = Field(
         description="Polls of this store in the 24 hours before the newest poll of any store."
     )
@@ -86,12 +104,18 @@ class StoreDetailBody(StoreBody):
         return cls(
             **_store_fields(detail.store),
             hours=[
-                OpenInterval(
-                    day_of_week=day, start_time_local=_format_time(opens), end_time_local=_format_time(closes)
-                )
-                for day, opens, closes in detail.hours
+                row for each in detail.versions if not each.effective_from for row in _intervals(each.rows)
             ],
-            is_open_24x7=not detail.hours,
+            dated_hours=[
+                DatedHoursBody(
+                    effective_from=each.effective_from,
+                    hours=_intervals(each.rows),
+                    applies_today=each is detail.applies,
+                )
+                for each in detail.versions
+                if each.effective_from
+            ],
+            is_open_24x7=detail.is_open_24x7,
             polls_last_day=detail.polls_last_day,
         )
 
@@ -107,6 +131,15 @@ def _store_fields(store: StoreRow) -> dict[str, object]:
         "last_polled_at": store.last_polled_at,
         "last_status": _status_name(store.is_active),
     }
+
+
+def _intervals(rows: Sequence[tuple[int, int, int]]) -> list[OpenInterval]:
+    return [
+        OpenInterval(
+            day_of_week=day, start_time_local=_format_time(opens), end_time_local=_format_time(closes)
+        )
+        for day, opens, closes in rows
+    ]
 
 
 def _format_time(second: int) -> str:

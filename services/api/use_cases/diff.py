@@ -18,9 +18,10 @@ from shared.db.connect import borrowed_async
 from shared.db.history import FIND_GONE, GoneData
 from shared.db.queries import queries
 from shared.errors import DataForgotten, FileLost, ObjectLost, ReportExpired, ReportsNotComparable
+from shared.inputs.data_range import DataRange
 from shared.keys import StoreScope
 from shared.reports.compare import ReportComparison, StoreDifference
-from shared.reports.consistency import DataRange, data_range
+from shared.reports.consistency import data_range
 from shared.reports.formats import file_name
 from shared.reports.model import Report
 from shared.storage import StoredObject

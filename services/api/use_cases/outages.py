@@ -16,10 +16,10 @@ from shared.db.queries import queries
 from shared.errors import InvalidRequest
 from shared.inputs.adjustments import NOTHING_STORED, read_adjustments_async
 from shared.inputs.batch_input import BatchInput
+from shared.inputs.data_range import DataRange
 from shared.inputs.notes import read_notes_async, read_reason_words_async
 from shared.inputs.stores import Stores, find_places, parse_hours, parse_polls
 from shared.keys import StoreScope
-from shared.reports.consistency import DataRange
 from shared.reports.excluded_reasons import refuse_unknown_reasons
 from shared.reports.insert_report import refuse_future, refuse_unknown
 from shared.reports.model import StoreFailure
@@ -27,10 +27,13 @@ from shared.reports.parameters import StoreFilter
 from shared.reports.read import scope_json
 from shared.uptime.adjustments import adjusted_schedule
 from shared.uptime.bounds import bounds_us
+from shared.uptime.calendar import Spans
+from shared.uptime.closures import Schedule
 from shared.uptime.faults import find_faults
 from shared.uptime.intervals import Int64s
-from shared.uptime.outages import Outages, outages_of
+from shared.uptime.outages import Outages, find_downtime, find_outages, outage_states
 from shared.uptime.policy import DAY_US, POLICIES, outage_history_us
+from shared.uptime.poll_history import PollHistory
 from shared.uptime.states import Polls
 from shared.uptime.window import NAMED_WINDOWS, Window
 
@@ -80,6 +83,15 @@ class FoundOutages:
 
 
 @dataclass(frozen=True)
+class FoundDowntime:
+    """Outages, the stretches of downtime in each store's window, and its opening hours in parts. `store` is the same index."""
+
+    found: FoundOutages
+    down: Spans
+    open: Sequence[Spans]
+
+
+@dataclass(frozen=True)
 class OutageInput:
     """The input of the accounting, read in one snapshot. `range_us` holds the same for all stores, unless `local` has bounds."""
 
@@ -91,6 +103,15 @@ class OutageInput:
 
     def find_outages(self) -> FoundOutages:
         """Compute the outages. It takes hundredths of a second of processor time and no I/O."""
+        return self._find()[0]
+
+    def find_downtime(self) -> FoundDowntime:
+        """Compute the outages, and where the downtime and the opening hours lie."""
+        found, schedule, history, window_us = self._find()
+        downtime = find_downtime(history, outage_states(history), window_us)
+        return FoundDowntime(found, downtime, (schedule.measured, schedule.excluded, schedule.as_up))
+
+    def _find(self) -> tuple[FoundOutages, Schedule, PollHistory, tuple[Int64s, Int64s]]:
         given, policy = self.given, POLICIES[self.policy]
         faults = find_faults(given.zones, given.hours, given.adjustments)
         failed = [
@@ -101,8 +122,11 @@ class OutageInput:
         starts_us, ends_us = self._bounds_us(given.zones)
         first_us = int(starts_us.min(initial=self.as_of_us)) - outage_history_us(policy)
         schedule = adjusted_schedule(given.zones, given.hours, given.adjustments, first_us, self.as_of_us)
-        found = outages_of(schedule, given.polls, self.as_of_us, (starts_us, ends_us), policy)
-        return FoundOutages(self.as_of_us, given.store_ids, given.zones, found, failed, given.reasons)
+        history = PollHistory(schedule, given.polls, first_us, self.as_of_us, len(starts_us), policy)
+        window_us = starts_us, ends_us
+        outages = find_outages(history, outage_states(history), window_us)
+        found = FoundOutages(self.as_of_us, given.store_ids, given.zones, outages, failed, given.reasons)
+        return found, schedule, history, window_us
 
     def _bounds_us(self, zones: Sequence[str | None]) -> tuple[Int64s, Int64s]:
         if isinstance(self.local, DayPart):

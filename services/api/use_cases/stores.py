@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -16,7 +16,6 @@ from shared.store_ids import require_store_id
 from shared.texts import quoted
 
 _SQL = queries("stores")
-_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -31,19 +30,6 @@ class StoreRow:
     first_polled_at: datetime | None
     last_polled_at: datetime | None
     is_active: bool | None
-
-
-@dataclass(frozen=True)
-class StoreWithHours:
-    """A store with its hours as (day, opens, closes): 0 is Monday, times are seconds of the local day.
-
-    Without hours it is open around the clock. `polls_last_day` counts its polls in the 24 hours before the newest poll of
-    any store.
-    """
-
-    store: StoreRow
-    hours: Sequence[tuple[int, int, int]]
-    polls_last_day: int
 
 
 async def list_stores(
@@ -85,20 +71,8 @@ def missing_store(store_id: str) -> StoreNotFound:
     )
 
 
-async def get_store(conn: AsyncConnection, store_id: str, visible: StoreScope) -> StoreWithHours:
-    """Return one store with its hours. Raises `StoreNotFound`."""
-    store = await find_store(conn, store_id, visible)
-    latest = await read_latest_poll(conn)
-    polls = 0
-    if latest is not None:
-        within = {"store_key": store.store_key, "after": latest - _DAY, "until": latest}
-        counted = await (await conn.execute(_SQL["count_polls"], within)).fetchone()
-        polls = counted[0] if counted else 0
-    return StoreWithHours(store, await read_hours(conn, store), polls)
-
-
 async def read_hours(conn: AsyncConnection, store: StoreRow) -> list[tuple[int, int, int]]:
-    """Return the store's hours as (day, opens, closes)."""
+    """Return the store's hours without a date as (day, opens, closes)."""
     cursor = await conn.execute(_SQL["hours_of_store"], {"store_key": store.store_key})
     return await cursor.fetchall()
 

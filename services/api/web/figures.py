@@ -9,9 +9,10 @@ _NAMES = ("open_us", "up_us", "down_us", "unknown_us", "excluded_us", "up_min_us
 
 @dataclass(frozen=True)
 class WindowNumbers:
-    """The figures of one window, in microseconds."""
+    """The figures of one window, in microseconds. `bounds_us` is where it begins and ends, if the page says so."""
 
     name: str
+    bounds_us: tuple[int, int] | None
     open_us: int
     up_us: int
     down_us: int
@@ -21,6 +22,8 @@ class WindowNumbers:
     up_max_us: int
 
     @classmethod
-    def of(cls, name: str, measures: Measures, window: int = 0) -> "WindowNumbers":
+    def of(
+        cls, name: str, measures: Measures, window: int = 0, bounds_us: tuple[int, int] | None = None
+    ) -> "WindowNumbers":
         """Return the figures of store 0 in one window."""
-        return cls(name, *(int(getattr(measures, each)[0, window]) for each in _NAMES))
+        return cls(name, bounds_us, *(int(getattr(measures, each)[0, window]) for each in _NAMES))

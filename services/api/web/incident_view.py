@@ -12,11 +12,10 @@ from services.api.web.incident_words import (
     event_name,
     fact_lines,
 )
-from services.api.web.words import passed
+from services.api.web.words import near_moment, passed
 from shared.clock import to_us
 from shared.incidents.stored import StoredEvent, StoredIncident
 from shared.incidents.terms import ANY_LABEL
-from shared.pictures.words import minute_of
 
 _LEAST = timedelta(minutes=1)
 
@@ -103,9 +102,7 @@ class IncidentLine:
 
     def moment(self, instant: datetime, beside: datetime | None = None) -> str:
         """Return the time of day, with the date unless it is today's, or that of the instant beside it."""
-        local = instant.astimezone(self.zone)
-        near = {each.astimezone(self.zone).date() for each in (self.now, beside) if each is not None}
-        return minute_of(local) if local.date() in near else f"{local:%a %-d %b} {minute_of(local)}"
+        return near_moment(instant, self.zone, self.now, beside or self.now)
 
 
 @dataclass(frozen=True)

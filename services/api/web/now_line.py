@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from services.api.use_cases.live import LiveStore
-from services.api.web.words import passed
+from services.api.web.words import near_moment, passed
 from shared.labels import shown_labels
-from shared.pictures.words import NO_VALUE, minute_of, plain
+from shared.pictures.words import NO_VALUE, plain
 from shared.uptime.zones import DEFAULT_TIMEZONE
 from shared.zone_names import zone_or_utc
 
@@ -25,8 +25,10 @@ class NowLine:
     def lasts(self) -> str:
         """For how long the store has been in its state, by both bounds."""
         earliest, latest = self.store.since_earliest, self.store.since_latest
+        if self.store.fault is not None:
+            return "cannot be computed"
         if latest is None:
-            return NO_VALUE if self.store.fault is None else "cannot be computed"
+            return "over a week" if self.store.state == "silent" else NO_VALUE
         least = passed(self.now - latest)
         if earliest is None:
             return f"{least} or more"
@@ -40,7 +42,9 @@ class NowLine:
         if self.store.fault is not None:
             return plain(self.store.fault)
         if latest is None:
-            return ""
+            # It is too far away. Only of a silence the last poll tells more.
+            last = self.store.last_poll_at if self.store.state == "silent" else None
+            return "" if last is None else f"last poll {self._moment(last)}"
         if earliest is None:
             return f"by {self._moment(latest)}"
         if earliest == latest:
@@ -68,10 +72,7 @@ class NowLine:
 
     def _moment(self, instant: datetime, beside: datetime | None = None) -> str:
         """Return the time of day, with the date unless it is today's, or that of the instant beside it."""
-        local = instant.astimezone(self.zone)
-        known = {each.astimezone(self.zone).date() for each in (self.now, beside) if each is not None}
-        near = local.date() in known
-        return minute_of(local) if near else f"{local:%a %-d %b} {minute_of(local)}"
+        return near_moment(instant, self.zone, self.now, beside or self.now)
 
 
 def describe_now(store: LiveStore) -> NowLine:

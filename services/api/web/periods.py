@@ -1,4 +1,4 @@
-"""Today, this week and this month of one store, each beside the period before it. Must not know HTML."""
+"""The day, week and month of the newest poll of one store, each beside the period before it. Must not know HTML."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +10,13 @@ from services.api.use_cases.timeline import TimelineInput
 from services.api.web.figures import WindowNumbers
 from shared.clock import from_us
 from shared.pictures.week import DAYS, midnight_us, monday_of
+from shared.pictures.words import day_name
 
-_NAMES: Final = (("today", "yesterday"), ("this week", "last week"), ("this month", "last month"))
+_NAMES: Final = (
+    ("today so far", "yesterday"),
+    ("this week so far", "last week"),
+    ("this month so far", "last month"),
+)
 
 
 @dataclass(frozen=True)
@@ -39,11 +44,18 @@ def first_day_needed(today: date) -> date:
     return (today.replace(day=1) - timedelta(days=1)).replace(day=1)
 
 
-def compare_periods(given: TimelineInput, zone: ZoneInfo) -> Sequence[ComparedPeriod]:
-    """Return the three periods. `given` must reach back to `first_day_needed`."""
-    today = from_us(given.as_of_us).astimezone(zone).date()
-    begins = today, monday_of(today), today.replace(day=1)
-    earlier = today - timedelta(days=1), begins[1] - timedelta(days=DAYS), first_day_needed(today)
+def compare_periods(given: TimelineInput, zone: ZoneInfo, today: date) -> Sequence[ComparedPeriod]:
+    """Return the three periods, by their dates unless `today` lies in them. `given` must reach back to `first_day_needed`."""
+    newest = from_us(given.as_of_us).astimezone(zone).date()
+    begins = newest, monday_of(newest), newest.replace(day=1)
+    earlier = newest - timedelta(days=1), begins[1] - timedelta(days=DAYS), first_day_needed(newest)
+    current = today, monday_of(today), today.replace(day=1)
+    names = [
+        words if begin == begin_now else (_name(at, begin, today), _name(at, before, today))
+        for at, (words, begin, begin_now, before) in enumerate(
+            zip(_NAMES, begins, current, earlier, strict=True)
+        )
+    ]
     now = [(midnight_us(day, zone), given.as_of_us) for day in begins]
     before = [(midnight_us(day, zone), begin_us) for day, (begin_us, _) in zip(earlier, now, strict=True)]
     measures = given.measure_windows([*now, *before])
@@ -51,5 +63,13 @@ def compare_periods(given: TimelineInput, zone: ZoneInfo) -> Sequence[ComparedPe
         ComparedPeriod(
             WindowNumbers.of(name, measures, at), WindowNumbers.of(name_before, measures, at + len(now))
         )
-        for at, (name, name_before) in enumerate(_NAMES)
+        for at, (name, name_before) in enumerate(names)
     ]
+
+
+def _name(kind: int, begin: date, today: date) -> str:
+    """Return the name of a day, week or month."""
+    if kind == len(_NAMES) - 1:
+        return f"{begin:%B %Y}"
+    day = day_name(begin) if begin.year == today.year else f"{day_name(begin)} {begin.year}"
+    return f"week of {day}" if kind else day

@@ -14,7 +14,6 @@ from services.api.use_cases.outage_page import OutageChoice, page_outages
 from services.api.use_cases.outages import OutageSearch, read_outage_input
 from services.api.use_cases.stores import read_latest_poll, read_names
 from services.api.web.outage_day import StoreOutages, group_by_store
-from shared.clock import from_us
 from shared.db.connect import borrowed_async
 from shared.errors import InvalidRequest
 from shared.keys import ApiKey
@@ -84,12 +83,13 @@ async def _find(
         async with context.outage_turns.take(key.prefix):
             async with borrowed_async(context.pools.reading) as conn:
                 given = await read_outage_input(conn, context.sealed, search, key.visible)
-            found = await context.outage_lane.run(given.find_outages)
+            downtime = await context.outage_lane.run(given.find_downtime)
     except InvalidRequest as error:
         groups = await _list_groups(context, key, choice)
         return OutageDayView(part, latest, 0, 0, [], 0, 0, str(error), groups)
+    found = downtime.found
     outages, _ = page_outages(found, OutageChoice(min_length_us=1, order="length"), None, _MOST_OUTAGES)
-    stores = group_by_store(outages, part, from_us(found.as_of_us))
+    stores = group_by_store(outages, part, downtime)
     down_us = sum(store.down_us for store in stores)
     return OutageDayView(
         part, latest, len(found.store_ids), len(found.failed), stores[:SHOWN_STORES], len(stores), down_us

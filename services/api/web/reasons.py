@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo
 
 from shared.border_words import name_borders
 from shared.clock import from_us
+from shared.outside_words import NO_POLL, NONE_IN_HOURS
 from shared.pictures.words import clock, plain, short_moment
 from shared.uptime.explanation import AccountedSegment, StateRule
 from shared.uptime.store_terms import HoursKind, HoursSource
@@ -55,7 +56,8 @@ def _name_cause(segment: AccountedSegment, polls: Mapping[int, SeenPoll], zone: 
     if segment.closure is not None:
         return f"closure: {plain(segment.closure.reason)}"
     if not segment.polls_us:
-        return "no poll" + (", which counts as down" if segment.state is State.DOWN else "")
+        none = NONE_IN_HOURS if polls and not any(poll.counts for poll in polls.values()) else NO_POLL
+        return none + (", which counts as down" if segment.state is State.DOWN else "")
     first_us, last_us = segment.polls_us[0], segment.polls_us[-1]
     status = "active" if polls[first_us].active else "inactive"
     moments = [_moment_beside(us, segment, zone) for us in (first_us, last_us)]

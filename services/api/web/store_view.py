@@ -18,6 +18,7 @@ from services.api.web.hours_of_week import measure_hours
 from services.api.web.periods import ComparedPeriod, compare_periods
 from services.api.web.reasons import borders_of, reason_of
 from shared.clock import from_us
+from shared.outside_words import describe_outside
 from shared.pictures.week import DAYS, DayRow, WeekRows
 from shared.uptime.bounds import bounds_us
 from shared.uptime.explanation import AccountedSegment, explain_window, fold_runs
@@ -109,6 +110,13 @@ class StoreView:
         return sums.most_common() if any(sums) else []
 
     @property
+    def outside(self) -> str:
+        """That all polls of the week were outside opening hours; empty if one counts, or there is none."""
+        week, timeline = self.week.window_us, self.timeline
+        polls = 0 if timeline.has_counted else timeline.count_outside(week)
+        return describe_outside(polls, week[1] - week[0]) if polls else ""
+
+    @property
     def chosen(self) -> LedgerEntry | None:
         """The segment that holds `chosen_us`."""
         at_us = self.chosen_us
@@ -120,7 +128,7 @@ class StoreView:
     @property
     def numbers(self) -> Sequence[WindowNumbers]:
         """The figures of the week shown, and of the windows up to the newest poll."""
-        shown = WindowNumbers.of("week shown", self.timeline.measures)
+        shown = WindowNumbers.of("week shown", self.timeline.measures, bounds_us=self.week.window_us)
         return [shown, *self._recent_numbers()]
 
     def _recent_numbers(self) -> Sequence[WindowNumbers]:
@@ -128,13 +136,24 @@ class StoreView:
         if recent is None:
             return []
         starts_us, ends_us = bounds_us(DEFAULT_WINDOWS, recent.as_of_us, [recent.store.timezone])
-        measures = recent.measure_windows(list(zip(starts_us[0].tolist(), ends_us[0].tolist(), strict=True)))
-        return [WindowNumbers.of(window.name, measures, at) for at, window in enumerate(DEFAULT_WINDOWS)]
+        windows_us = list(zip(starts_us[0].tolist(), ends_us[0].tolist(), strict=True))
+        measures = recent.measure_windows(windows_us)
+        return [
+            WindowNumbers.of(window.name, measures, at, windows_us[at])
+            for at, window in enumerate(DEFAULT_WINDOWS)
+        ]
 
     @cached_property
     def periods(self) -> Sequence[ComparedPeriod]:
-        """Today, this week and this month."""
-        return compare_periods(self.recent, self.zone) if self.recent is not None and self.is_long else []
+        """The day, the week and the month of the newest poll."""
+        if self.recent is None or not self.is_long:
+            return []
+        return compare_periods(self.recent, self.zone, self.today)
+
+    @property
+    def recent_until_us(self) -> int | None:
+        """The newest poll of any store, up to which the recent figures go."""
+        return None if self.recent is None else self.recent.as_of_us
 
     @cached_property
     def heat(self) -> HourGrid | None:

@@ -1,7 +1,7 @@
 """The filters of the page's templates: how it writes values."""
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +16,7 @@ from shared.pictures.words import (
     day_name,
     known_share,
     length,
+    minute_of,
     moment,
     plain,
     share,
@@ -62,23 +63,32 @@ def floor_percent(share_of_one: float | None) -> str:
 
 
 def ago(instant: datetime, now: datetime) -> str:
-    """Return how long before `now` an instant lies, in its largest unit."""
-    passed = max(now - instant, timedelta(0))
-    hours = passed // timedelta(hours=1)
-    if hours >= 48:  # noqa: PLR2004 - two days
-        return f"{passed.days} days"
-    return f"{hours} h" if hours else f"{passed // timedelta(minutes=1)} min"
+    """Return how long before `now` an instant lies, as `passed` does."""
+    return passed(now - instant)
 
 
 def passed(span: timedelta) -> str:
-    """Return how long something lasts in its largest unit: `40 s`, `12 min`, `3 h` or `2 days`."""
+    """Return how long something lasts: `40 s`, `12 min`, `1 h 51 min`, from two days on `3 days 4 h`, from ten on `27 days`."""
     seconds = max(int(span.total_seconds()), 0)
     if seconds < _MINUTE_S:
         return f"{seconds} s"
-    if seconds < _HOUR_S:
-        return f"{seconds // _MINUTE_S} min"
-    hours = seconds // _HOUR_S
-    return f"{hours} h" if hours < 48 else f"{span.days} days"  # noqa: PLR2004 - two days
+    hours, minutes = seconds // _HOUR_S, seconds // _MINUTE_S % 60
+    if not hours:
+        return f"{minutes} min"
+    if hours < 48:  # noqa: PLR2004 - two days
+        return f"{hours} h {minutes:02} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} days {hours} h" if hours and days < 10 else f"{days} days"  # noqa: PLR2004 - hours matter to few days
+
+
+def near_moment(instant: datetime, zone: tzinfo, *beside: datetime) -> str:
+    """Return the local time of day, with the date unless one of the others has it, and with the year unless one has that."""
+    local = instant.astimezone(zone)
+    known = [each.astimezone(zone) for each in beside]
+    if local.date() in {each.date() for each in known}:
+        return minute_of(local)
+    year = "" if local.year in {each.year for each in known} else f" {local.year}"
+    return f"{local:%a %-d %b}{year} {minute_of(local)}"
 
 
 def in_path(text: str) -> str:

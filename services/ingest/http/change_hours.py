@@ -12,7 +12,7 @@ from services.ingest.write.counts import RowCounts
 from services.ingest.write.history_table import DATED_HOURS
 from shared.db.queries import queries
 
-_SQL = queries("live")
+_SQL, _ADJUST = queries("live"), queries("adjust")
 
 
 def replace_hours(
@@ -25,20 +25,26 @@ def replace_hours(
 ) -> StoreChange:
     """Replace the hours that apply from a date on, or those without a date. Without intervals the store is open 24x7.
 
-    Raise as `change_store` does.
+    If hours without a date are removed and the store has dated ones, it has the first of these also before their date. Raise as `change_store` does.
     """
     start = parse_start(effective_from)
     parsed = [parse_interval(index, interval) for index, interval in enumerate(intervals)]
     days, opens, closes = ([fields[column] for fields in parsed] for column in range(3))
+
+    counts_as = ["the store counts as open 24x7" + (f" from {start} on" if start else "")]
 
     def write_hours(conn: psycopg.Connection, store_key: int, change: AdjustmentChange) -> RowCounts:
         if start is not None:
             flat = [number for row in sorted(set(parsed)) for number in row]
             row = {"store_key": store_key, "effective_from": start, "intervals": flat}
             return change.merge_rows(DATED_HOURS, [row])
+        if held := [
+            day for (day,) in conn.execute(_ADJUST["dated_hours_of_store"], {"store_key": store_key})
+        ]:
+            counts_as[:] = [f"the store has its hours from {held[0]} on also before that date"]
         values = {"store_key": store_key, "days": days, "opens": opens, "closes": closes, "seq": change.seq}
         ((added, change.weekly_changed),) = conn.execute(_SQL["replace_hours"], values)
         return RowCounts(accepted=added, duplicate=len(parsed) - added)
 
     change = change_store(database_url, store_id, "hours", options, write_hours)
-    return replace(change, warnings=[*warn_of_hours(intervals, parsed), *change.warnings])
+    return replace(change, warnings=[*warn_of_hours(intervals, parsed, *counts_as), *change.warnings])

@@ -19,7 +19,7 @@ from shared.texts import quoted
 
 _SHOWN = 60
 _OTHER_DAY = "must be 0 (Monday) to 6 (Sunday), or an English name such as Monday"
-_NO_HOURS = "these hours have no interval, so the store counts as open 24x7; to close it, set its lifetime"
+_NO_HOURS = "these hours have no interval, so {}; to close it, set its lifetime"
 
 
 @dataclass(frozen=True)
@@ -48,10 +48,10 @@ def parse_interval(index: int, interval: LocalInterval) -> tuple[int, int, int]:
 
 
 def warn_of_hours(
-    intervals: Sequence[LocalInterval], parsed: Sequence[tuple[int, int, int]]
+    intervals: Sequence[LocalInterval], parsed: Sequence[tuple[int, int, int]], without: str
 ) -> Sequence[str]:
-    """Return what files with these hours would be warned of."""
-    warnings = [] if intervals else [_NO_HOURS]
+    """Return what files with these hours would be warned of. `without`: how the store counts if there are none."""
+    warnings = [] if intervals else [_NO_HOURS.format(without)]
     numbers = {interval.day_of_week for interval in intervals if interval.day_of_week.isdecimal()}
     if is_first_number_unsaid({0: NumbersUsed("0" in numbers, seven=False, distinct=len(numbers))}):
         warnings.append(FROM_ZERO)

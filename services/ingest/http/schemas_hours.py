@@ -29,7 +29,7 @@ class IntervalBody(BaseModel):
 
 
 class HoursChange(BaseModel):
-    """Body of `PUT /v1/stores/{store_id}/hours`. With an empty list the store is open around the clock."""
+    """Body of `PUT /v1/stores/{store_id}/hours`. With an empty list and no dated hours, the store is open around the clock."""
 
     model_config = ConfigDict(extra="forbid")
 

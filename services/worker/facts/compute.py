@@ -19,10 +19,10 @@ from shared.clock import from_us
 from shared.facts.final_days import span_us
 from shared.inputs.adjustments import NOTHING_STORED, read_adjustments
 from shared.inputs.batch_input import BatchInput
+from shared.inputs.data_range import DataRange
 from shared.inputs.notes import read_notes
 from shared.inputs.stores import Stores
 from shared.reports.batch import Batch
-from shared.reports.consistency import DataRange
 from shared.reports.model import StoreFailure
 from shared.uptime.days import DayMeasures, day_edges_us, measure_days
 from shared.uptime.intervals import Int64s

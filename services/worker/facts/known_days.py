@@ -17,10 +17,11 @@ from shared.clock import from_us, to_us
 from shared.facts.changes import TouchedDays
 from shared.facts.marks import NEVER, Marks, find_touched_since, first_computable_day, read_marks
 from shared.inputs.batch_input import BatchInput
+from shared.inputs.data_range import DataRange
 from shared.inputs.notes import read_notes
 from shared.inputs.stores import Stores, find_places
 from shared.reports.batch import Batch
-from shared.reports.consistency import DataRange, data_range
+from shared.reports.consistency import data_range
 from shared.sealed.reader import SealedPolls
 from shared.uptime.bounds import bounds_us
 from shared.uptime.faults import find_faults

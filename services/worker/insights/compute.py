@@ -14,12 +14,12 @@ from services.worker.load import Snapshot, read_hours, read_polls
 from shared.clock import from_us
 from shared.inputs.adjustments import NOTHING_STORED, read_adjustments
 from shared.inputs.batch_input import BatchInput
+from shared.inputs.data_range import DataRange
 from shared.inputs.notes import read_notes
 from shared.inputs.stores import Stores
 from shared.insights.history import Minutes, ring_places
 from shared.insights.hours import EVENTS_US, ZONES_US, count_minutes, count_open_minutes
 from shared.insights.terms import COMING_DAYS, DAYS
-from shared.reports.consistency import DataRange
 from shared.reports.model import StoreFailure
 from shared.uptime.intervals import Int64s
 from shared.uptime.policy import DAY_US

@@ -14,8 +14,8 @@ from shared.clock import from_us
 from shared.db.queries import queries
 from shared.inputs.adjustments import read_adjustments
 from shared.inputs.batch_input import BatchInput
+from shared.inputs.data_range import DataRange
 from shared.inputs.stores import Stores, find_places
-from shared.reports.consistency import DataRange
 from shared.uptime.closures import NEVER_US, Closures, Treatment
 from shared.uptime.days import measure_days
 from shared.uptime.intervals import Int64s

@@ -10,10 +10,10 @@ from psycopg.rows import class_row
 from services.worker.load_past import read_past_polls, refuse_forgotten
 from shared.clock import from_us
 from shared.db.queries import queries
+from shared.inputs.data_range import DataRange
 from shared.inputs.notes import read_notes
 from shared.inputs.store_terms import StoreAtCut, TermsRow, parse_terms, terms_parameters
 from shared.inputs.stores import Stores
-from shared.reports.consistency import DataRange
 from shared.sealed.reader import SealedPolls
 from shared.uptime.states import Polls
 from shared.uptime.store_terms import StoreTerms

@@ -190,6 +190,29 @@ where first_polled_at < day and not exists (
         select from sealed_store where sealed_store.store_key = changed.store_key and last_at >= day - 1)
 having count(*) > 0
 
+-- name: newest_poll
+select latest_observed_at from ledger_head
+
+-- name: polled_stores
+-- Those with weekly hours, dated or not; of many, the same ones each time.
+select store_key, store_id, timezone from store
+where first_polled_at <= %(newest)s and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s))
+    and (exists (select from business_hours own where own.store_key = store.store_key)
+        or exists (select from dated_hours own
+            where own.store_key = store.store_key and until_seq is null and intervals <> '{}'))
+order by hashint4(store_key), store_key limit %(most)s
+
+-- name: last_polls
+-- The newest polls of each store, packed, by its place. None while another load has an unindexed week there: each of these searches
+-- would read the whole week.
+select string_agg(int4send(index::int - 1) || timestamptz_send(observed_at), ''::bytea)
+from unnest(%(store_keys)s::integer[]) with ordinality wanted (store_key, index), lateral (
+    select observed_at from observation
+    where observation.store_key = wanted.store_key
+        and observed_at > %(newest)s::timestamptz - %(back)s::interval and observed_at <= %(newest)s
+    order by observed_at desc limit %(polls)s) poll
+where not (select has_unindexed_week(%(newest)s::timestamptz - %(back)s::interval, %(newest)s))
+
 -- name: labels_of_no_store
 with target as (
     select 'calendar ' || name as named, labels from calendar where until_seq is null
@@ -206,9 +229,13 @@ from target where labels <> '{}' and not exists (select from store where store.l
 having count(*) > 0
 
 -- name: closed_weekdays
--- By weekly hours without a date; one bit for each day of the week. A label that few stores have tells nothing.
+-- By weekly hours without a date, of stores whose dated hours have not begun; one bit for each day of the week. A label that few
+-- stores have tells nothing.
 with opened as materialized (
-    select store_key, bit_or(1 << day_of_week) as days from business_hours group by store_key
+    select store_key, bit_or(1 << day_of_week) as days from business_hours hours
+    where not exists (select from dated_hours
+        where dated_hours.store_key = hours.store_key and until_seq is null and effective_from <= current_date)
+    group by store_key
 ), labeled as materialized (
     select store_key, days, label.key as label, label.value
     from store join opened using (store_key), jsonb_each_text(case when jsonb_typeof(labels) = 'object' then labels end) label

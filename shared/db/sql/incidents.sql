@@ -30,8 +30,8 @@ order by i.opened_at, i.id
 
 -- name: stores
 -- Those that are down or silent, and those of open incidents.
-select n.store_key, s.labels, n.state, us_of(n.since_earliest), us_of(n.since_latest), us_of(n.last_poll_at), us_of(n.open_from),
-    us_of(n.open_until), n.inactive_polls,
+select n.store_key, s.labels, n.state, us_of(n.since_earliest), us_of(n.since_latest), us_of(n.last_poll_at), us_of(n.hours_from),
+    us_of(n.open_from), us_of(n.open_until), n.inactive_polls,
     n.down_open_us + case when n.state = 'down' then greatest(%(as_of_us)s - us_of(n.counted_at), 0) else 0 end,
     n.usual_gap_us
 from store_now n join store s using (store_key)

@@ -459,7 +459,9 @@ select import_id, count(*) from rejected group by import_id
 -- name: held_stores
 -- The first rejected row of each store, and whether the store exists and has neither hours nor zone of its own.
 select import_id, store_id, line, reason, store.store_key is not null as is_known,
-    not exists (select from business_hours hours where hours.store_key = store.store_key) as without_hours,
+    not exists (select from business_hours hours where hours.store_key = store.store_key)
+        and not exists (select from dated_hours hours
+            where hours.store_key = store.store_key and until_seq is null and intervals <> '{}') as without_hours,
     store.timezone is null as without_zone
 from (
     select distinct on (import_id, store_id) import_id, store_id, line, reason
@@ -515,12 +517,13 @@ from (
 group by import_id
 
 -- name: unknown_stores
--- Stores that have neither polls, nor weekly hours, nor a zone, and the first one.
+-- Stores that have neither polls, nor weekly hours with or without a date, nor a zone, and the first one.
 select import_id, count(distinct store_id), (array_agg(store_id order by line))[1], min(line)
 from import_staged join store using (store_id)
 where import_id = any(%(ids)s) and reason is null and first_polled_at is null and store.timezone is null
     and not (store_id = '*' and details is not null)
     and not exists (select from business_hours own where own.store_key = store.store_key)
+    and not exists (select from dated_hours own where own.store_key = store.store_key and until_seq is null)
 group by import_id
 
 -- name: note_quality

@@ -227,6 +227,7 @@ set batch_no = %(batch_no)s, state = (%(states)s::text[])[(%(state)s::bigint[])[
     last_poll_at = nullif((%(last_poll)s::timestamptz[])[row.place], '-infinity'),
     last_poll_active = case when (%(last_poll)s::timestamptz[])[row.place] > '-infinity'
         then (%(last_active)s::bigint[])[row.place] <> 0 end,
+    hours_from = nullif((%(hours_from)s::timestamptz[])[row.place], '-infinity'),
     open_from = nullif((%(open_from)s::timestamptz[])[row.place], '-infinity'),
     open_until = nullif((%(open_until)s::timestamptz[])[row.place], '-infinity'),
     opens_at = nullif((%(opens_at)s::timestamptz[])[row.place], '-infinity'),

@@ -23,7 +23,9 @@ select latest_observed_at from ledger_head
 -- Reports have the stores that were polled; files of hours and zones may name more.
 select count(*) filter (where is_polled) as stores,
     count(*) filter (where is_polled
-        and not exists (select from business_hours own where own.store_key = store.store_key)) as stores_without_hours,
+        and not exists (select from business_hours own where own.store_key = store.store_key)
+        and not exists (select from dated_hours own
+            where own.store_key = store.store_key and until_seq is null and intervals <> '{}')) as stores_without_hours,
     count(*) filter (where is_polled and timezone is null) as stores_without_timezone,
     count(*) filter (where not is_polled) as stores_never_polled
 from store cross join lateral (select first_polled_at is not null as is_polled) polled
@@ -40,9 +42,6 @@ where first_polled_at <= %(newest)s and not exists (
 -- Spread by hash, the same ones each time.
 select store_key, timezone from store where first_polled_at <= %(newest)s
 order by hashint4(store_key), store_key limit %(stores)s
-
--- name: sample_hours
-select store_key, day_of_week, opens, closes from business_hours where store_key = any(%(store_keys)s)
 
 -- name: sample_polls
 -- One value of fixed-width records, sorted by store; a store polled more than hourly gives its newest polls only. None while

@@ -44,6 +44,18 @@ select store_id, display_name from store where store_id = any(%(store_ids)s) and
 -- name: hours_of_store
 select day_of_week, opens, closes from business_hours where store_key = %(store_key)s order by 1, 2, 3
 
+-- name: adjusted_now
+-- Dated hours as JSON, and whether anything else decides about the store now: a special date, or its lifetime.
+select
+    (select coalesce(jsonb_agg(jsonb_build_array(effective_from, intervals) order by effective_from), '[]')
+        from dated_hours
+        where store_key = %(store_key)s and until_seq is null
+            and cardinality(intervals) %% 3 = 0 and array_position(intervals, null) is null),
+    exists (select from special_hours where store_key = %(store_key)s and date = %(today)s and until_seq is null)
+        or exists (select from calendar where until_seq is null and %(labels)s::jsonb @> labels and dates ? %(today)s::text)
+        or exists (select from lifetime where store_key = %(store_key)s and until_seq is null
+            and (opened_at > %(now)s or closed_at <= %(now)s))
+
 -- name: latest_poll
 select latest_observed_at from ledger_head
 

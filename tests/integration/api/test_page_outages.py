@@ -109,6 +109,37 @@ def test_a_store_leads_to_the_reason(browser: TestClient) -> None:
     assert 'class="why down"' in browser.get("/" + link.replace("&amp;", "&")).text
 
 
+def test_the_picture_has_no_closed_time_and_none_that_counts_as_up(
+    browser: TestClient, env: dict[str, str]
+) -> None:
+    # Open from 08:00 to 20:00 and down from 10:00 on; from 12:00 on a closure counts as up.
+    with psycopg.connect(env["UPTILL_DATABASE_URL"]) as conn:
+        conn.execute("update ledger_head set seq = seq + 1, adjusted_seq = seq + 1")
+        conn.execute(
+            "insert into business_hours (store_key, day_of_week, opens, closes)"
+            " select store_key, day, 28800, 72000 from store, generate_series(0, 6) day where store_id = 'late'"
+        )
+        conn.execute(
+            "update observation set is_active = false where observed_at >= '2024-10-13 10:00Z'"
+            " and store_key = (select store_key from store where store_id = 'late')"
+        )
+        conn.execute(
+            "insert into closure (id, store_key, starts_at, ends_at, treatment, reason, since_seq)"
+            " select gen_random_uuid(), store_key, '2024-10-13 12:00Z', '2024-10-14 09:00Z', 'as_up', 'x', 1"
+            " from store where store_id = 'late'"
+        )
+    page = browser.get("/outages?part=day").text
+    (strip,) = re.findall(r'stores/late\?.*?<td class="strip">(.*?)</td>', page, re.DOTALL)
+    places = [
+        (float(x), float(width))
+        for x, width in re.findall(r'class="s-down" x="([\d.]+)%" width="([\d.]+)%"', strip)
+    ]
+    assert places == [pytest.approx((100 * 9.75 / 24, 100 * 2.25 / 24), abs=0.01)]
+    opens = re.findall(r'class="s-open" x="([\d.]+)%" width="([\d.]+)%"', strip)
+    assert sum(float(width) for _, width in opens) == pytest.approx(50, abs=0.01)
+    assert "not up again" in strip
+
+
 def test_a_limited_key_sees_its_stores_only(browser: TestClient, env: dict[str, str]) -> None:
     with psycopg.connect(env["UPTILL_DATABASE_URL"]) as conn:
         key = create_key(conn, name="north", scopes=["reports:read"], store_labels={"region": "north"})

@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from html import unescape
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import numpy as np
 import psycopg
 import pytest
 from fastapi.testclient import TestClient
@@ -14,10 +16,16 @@ from psycopg.types.json import Jsonb
 
 from services.api.main import create_app
 from services.api.use_cases import timeline
+from services.api.use_cases.stores import StoreRow
+from services.api.use_cases.timeline import TimelineInput
+from services.api.web.periods import compare_periods
 from services.ingest.run import ingest_paths
+from shared.clock import to_us
 from shared.keys import create_key
 from shared.pictures.words import length, share
 from shared.settings import Settings
+from shared.uptime.states import Polls
+from shared.uptime.store_terms import HoursVersion, StoreTerms
 from tests.fixtures.fleet import Store, load_fleet
 from tests.fixtures.logins import with_login
 from tests.fixtures.page import sign_in
@@ -26,14 +34,14 @@ NOW = datetime(2024, 11, 13, 18, tzinfo=UTC)  # a Wednesday
 DAYTIME = [(day, 10 * 3600, 22 * 3600) for day in range(7)]
 POLLS = [(NOW - timedelta(minutes=61 * n), n % 5 != 0) for n in range(1200)]
 PERIODS = {
-    "Today so far": ("2024-11-13T00:00:00-05:00", "2024-11-13T18:00:00Z"),
-    "This week so far": ("2024-11-11T00:00:00-05:00", "2024-11-13T18:00:00Z"),
-    "This month so far": ("2024-11-01T00:00:00-04:00", "2024-11-13T18:00:00Z"),
+    "Wed 13 Nov 2024": ("2024-11-13T00:00:00-05:00", "2024-11-13T18:00:00Z"),
+    "Week of Mon 11 Nov 2024": ("2024-11-11T00:00:00-05:00", "2024-11-13T18:00:00Z"),
+    "November 2024": ("2024-11-01T00:00:00-04:00", "2024-11-13T18:00:00Z"),
 }
 BEFORE = {
-    "Today so far": ("2024-11-12T00:00:00-05:00", "2024-11-13T00:00:00-05:00"),
-    "This week so far": ("2024-11-04T00:00:00-05:00", "2024-11-11T00:00:00-05:00"),
-    "This month so far": ("2024-10-01T00:00:00-04:00", "2024-11-01T00:00:00-04:00"),
+    "Wed 13 Nov 2024": ("2024-11-12T00:00:00-05:00", "2024-11-13T00:00:00-05:00"),
+    "Week of Mon 11 Nov 2024": ("2024-11-04T00:00:00-05:00", "2024-11-11T00:00:00-05:00"),
+    "November 2024": ("2024-10-01T00:00:00-04:00", "2024-11-01T00:00:00-04:00"),
 }
 
 
@@ -41,6 +49,12 @@ BEFORE = {
 def _fleet(env: dict[str, str]) -> None:
     fleet = {
         "0042": Store(POLLS, "America/New_York", DAYTIME),
+        # At 02:00 and 05:00 local time, which is 07:00 and 10:00 UTC since 3 November.
+        "night": Store(
+            [(NOW.replace(day=day, hour=hour, minute=0), True) for day in range(4, 14) for hour in (7, 10)],
+            "America/New_York",
+            DAYTIME,
+        ),
         "messy": Store(POLLS[:3], "America/New_York", [(0, 9 * 3600, 17 * 3600), (0, 12 * 3600, 13 * 3600)]),
     }
     load_fleet(env["UPTILL_DATABASE_URL"], fleet)
@@ -84,6 +98,46 @@ def test_periods_are_those_of_the_timeline(browser: TestClient, settings: Settin
         assert row[1:3] == [share(now["up_us"], now["down_us"]), length(now["down_us"])]
         assert row[3].startswith(share(before["up_us"], before["down_us"]))
         assert row[4] == length(before["down_us"])
+    # Today is years later, so no period is of today.
+    assert rows["Wed 13 Nov 2024"][3].endswith("Tue 12 Nov 2024")
+    assert rows["November 2024"][3].endswith("October 2024")
+    assert "Up to the newest poll of any store, Wed 13 Nov 2024 13:00" in page
+    assert "Tue 12 Nov 13:00 → Wed 13 Nov 13:00" in page, "the last day"
+
+
+def test_periods_that_hold_today_have_its_words() -> None:
+    given = TimelineInput(
+        StoreRow(1, "a", None, "UTC", {}, None, None, None),
+        "classic",
+        to_us(NOW),
+        (to_us(NOW) - 86_400_000_000, to_us(NOW)),
+        StoreTerms("UTC", [HoursVersion(None, [])]),
+        Polls(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0, np.bool_)),
+        {},
+    )
+
+    def named(today: date) -> list[tuple[str, str]]:
+        return [(each.now.name, each.before.name) for each in compare_periods(given, ZoneInfo("UTC"), today)]
+
+    assert named(date(2024, 11, 13))[0] == ("today so far", "yesterday")
+    assert named(date(2024, 11, 14)) == [
+        ("Wed 13 Nov", "Tue 12 Nov"),
+        ("this week so far", "last week"),
+        ("this month so far", "last month"),
+    ]
+
+
+def test_a_store_that_is_polled_only_while_it_is_closed_says_so(browser: TestClient) -> None:
+    page = browser.get("/stores/night").text
+    assert (
+        "No poll in opening hours, and 6 polls outside them, about 2 a day: check the hours and the zone."
+        in page
+    )
+    assert "<td>no poll in opening hours</td>" in page
+    assert "but never in its opening hours" in browser.get("/checks/night").text
+    other = browser.get("/stores/0042").text
+    assert "in opening hours, and" not in other
+    assert "Nothing looks wrong" in browser.get("/checks/0042").text
 
 
 def test_hours_of_the_week_add_up_to_four_weeks(browser: TestClient, settings: Settings) -> None:

@@ -59,6 +59,22 @@ def next_change_of_clocks() -> tuple[date, int]:
             return day, 2 * 3600
 
 
+def only_at_night(hours_of_night: str = "(22, 23, 0, 1, 2, 3)") -> Plant:
+    """Return a function that deletes the polls of store-3 in all other local hours."""
+    return lambda conn: conn.execute(
+        "delete from observation where store_key = (select store_key from store where store_id = 'store-3')"
+        f" and extract(hour from observed_at at time zone 'Europe/Berlin') not in {hours_of_night}"
+    )
+
+
+def between_polls(conn: psycopg.Connection) -> None:
+    """Give store-3 dated hours, from some minutes after a poll to some before the next."""
+    each_day = [(hour * 3600 + 300, hour * 3600 + 3300) for hour in range(8)]
+    rows = [number for day in range(7) for opening in each_day for number in (day, *opening)]
+    insert("dated_hours", "effective_from, intervals", date(2024, 9, 1), rows)(conn)
+    conn.execute("update ledger_head set adjusted_seq = 1")
+
+
 SPRING, TWO = next_change_of_clocks()
 CASES: Mapping[str, list[Plant]] = {
     "unknown_timezone": [in_zone("Mars/Olympus")],
@@ -89,6 +105,7 @@ CASES: Mapping[str, list[Plant]] = {
         in_zone("America/New_York", hours(*WEEK[:-2], (5, 80_000, TWO + 60), WEEK[6])),
     ],
     "polls_after_closed": [insert("lifetime", "closed_at", NOW - timedelta(hours=1))],
+    "polls_outside_hours": [only_at_night(), between_polls],
     "long_closure": [
         insert("closure", "id, treatment, reason, starts_at", "0" * 8 + "-0000-0000-0000-" + "0" * 12, "exclude", "x", NOW),
         insert("closure", "id, treatment, reason, starts_at, ends_at", "0" * 8 + "-0000-0000-0000-" + "0" * 12, "as_up", "x",
@@ -150,6 +167,25 @@ def test_each_finds_its_cases_and_nothing_else(conn: psycopg.Connection) -> None
                     assert found[name].count == 1
                     assert found[name].examples[0].startswith("store-3"), (name, number)
                     assert DIAGNOSTICS[name].text in found[name].sentence
+
+
+def test_polls_of_one_evening_are_no_sign_of_wrong_hours(conn: psycopg.Connection) -> None:
+    with conn:
+        only_at_night()(conn)
+        conn.execute(
+            "delete from observation where observed_at < %s and store_key ="
+            " (select store_key from store where store_id = 'store-3')",
+            [NOW - timedelta(hours=47)],
+        )
+        assert find_all(conn) == []
+
+
+def test_a_store_that_is_closed_all_week_is_not_asked_for_its_hours(conn: psycopg.Connection) -> None:
+    with conn:
+        only_at_night()(conn)
+        insert("lifetime", "opened_at", NOW + timedelta(days=9))(conn)
+        conn.execute("update ledger_head set adjusted_seq = 1")
+        assert find_all(conn) == []
 
 
 def test_unknown_zones_name_their_first_stores_by_zone(conn: psycopg.Connection) -> None:

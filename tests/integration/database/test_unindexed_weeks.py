@@ -13,8 +13,8 @@ from services.worker.load import read_polls, read_polls_after, read_polls_before
 from services.worker.load_past import read_past_polls
 from shared.clock import to_us
 from shared.db.queries import queries
+from shared.inputs.data_range import DataRange
 from shared.inputs.stores import Stores
-from shared.reports.consistency import DataRange
 from shared.sealed.reader import NONE_SEALED
 from shared.uptime.intervals import Int64s
 from shared.uptime.policy import POLICIES

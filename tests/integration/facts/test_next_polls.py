@@ -15,9 +15,9 @@ from services.worker.inputs import InputCache
 from services.worker.load import one_snapshot
 from shared.clock import to_us
 from shared.facts.jobs import FactsRequest, trigger_facts
+from shared.inputs.data_range import DataRange
 from shared.reports.acceptance import BatchTerms
 from shared.reports.batch import Batch
-from shared.reports.consistency import DataRange
 from tests.integration.facts.test_facts_walk import batches
 from tests.integration.reports.test_input_cache import START
 

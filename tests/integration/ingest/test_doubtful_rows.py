@@ -26,6 +26,19 @@ def test_a_row_of_an_unknown_store_may_be_no_store(deliver: Deliver) -> None:
     assert "store All" not in said
 
 
+def test_a_store_with_dated_hours_has_hours(deliver: Deliver) -> None:
+    header = "store_id,day_of_week,start_time_local,end_time_local,effective_from"
+    deliver({"od.csv": table("od,3,09:00,10:00,2026-10-29", header=header)})
+    _, warnings = deliver(
+        {"more.csv": table("od,3,09:00,10:00,2026-10-29", "od,x,9:00,10:00,2026-10-29", header=header)}
+    )
+    said = "\n".join(warnings)
+    assert "store od keeps the hours it had: line 3 was rejected (day)" in said
+    assert "HAS NO HOURS" not in said
+    _, warnings = deliver({"life.csv": "store_id,opened_at,closed_at\nod,2024-05-01T00:00Z,\n"})
+    assert "has no polls" not in "\n".join(warnings)
+
+
 def test_a_row_with_another_separator_holds_its_store(deliver: Deliver, database_url: str) -> None:
     deliver({"good.csv": table(*week("hf", *range(7)))})
     _, warnings = deliver({"hours.csv": table(*week("hf", 0), "hf;1;09:00;18:00", *week("other", 0, 1))})

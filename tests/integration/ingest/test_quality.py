@@ -64,6 +64,19 @@ def test_polls(database_url: str, tmp_path: Path) -> None:
     }
 
 
+def test_dated_hours_and_special_dates_count_as_hours(database_url: str, tmp_path: Path) -> None:
+    # Thursdays 09:00 to 10:00, and special hours on the Friday after the first poll.
+    dated = [f"{HOURS},effective_from", "od,3,09:00,10:00,2024-08-29", "always,0,00:00,24:00,2024-08-29"]
+    load(database_url, tmp_path / "od.csv", dated)
+    special = ["store_id,date,start_time_local,end_time_local", "od,2024-08-30,12:00,13:00"]
+    load(database_url, tmp_path / "special.csv", special)
+    load(database_url, tmp_path / "zones.csv", [ZONES, "od,UTC"])
+    polls = [POLLS_HEADER, *(f"od,active,2024-08-{at} UTC" for at in ("29 09:30", "29 10:30", "30 12:30"))]
+    report = quality(database_url, load(database_url, tmp_path / "polls.csv", polls))
+    assert (report["stores"], report["stores_without_hours"]) == (1, 0)
+    assert report["share_outside_hours"] == 1 / 3
+
+
 def test_an_old_file_says_which_stores_are_silent_now(database_url: str, tmp_path: Path) -> None:
     old = [POLLS_HEADER, "a,active,2024-08-01 00:00:00 UTC", "b,active,2024-08-01 00:00:00 UTC"]
     load(database_url, tmp_path / "new.csv", [POLLS_HEADER, "a,active,2024-09-02 00:00:00 UTC"])

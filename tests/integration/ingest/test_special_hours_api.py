@@ -80,6 +80,21 @@ def test_hours_from_a_date_on_leave_the_others_alone(service: TestClient, databa
     assert refused["field"] == "query.effective_from"
 
 
+def test_without_hours_the_store_has_those_of_its_first_date(service: TestClient) -> None:
+    path = "/v1/stores/a/hours"
+
+    def warned(**params: str) -> str:
+        (text,) = service.put(path, params={"create": "true", **params}, json={"hours": []}).json()[
+            "warnings"
+        ]
+        return str(text)
+
+    assert "so the store counts as open 24x7;" in warned()
+    put(service, path, {"hours": [MONDAY]}, effective_from="2025-03-01")
+    assert "so the store has its hours from 2025-03-01 on also before that date;" in warned()
+    assert "so the store counts as open 24x7 from 2025-04-01 on;" in warned(effective_from="2025-04-01")
+
+
 def test_hours_from_a_date_on_are_removed(service: TestClient, database_url: str) -> None:
     path = "/v1/stores/a/hours"
     put(service, path, {"hours": [MONDAY]}, effective_from="2025-03-01")

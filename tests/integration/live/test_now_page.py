@@ -81,7 +81,9 @@ def test_filters_by_label_text_and_state(browser: TestClient, conn: psycopg.Conn
     page = view(browser, "?state=ended&sort=store_id&q=&by=")
     assert (rows(page), len(squares(page))) == (["ended"], len(STATES))
     assert "No store is closed." in view(browser, "?state=closed")
-    assert "No store matches" in view(browser, "?q=nothing")
+    empty = view(browser, "?q=nothing")
+    assert "No store found" in empty
+    assert "All is well" not in empty
     for wrong in ("?state=broken", "?sort=broken", "?by=%0a", "?other=1", "?q=%3Dx"):
         assert browser.get(f"/{wrong}").status_code == 422, wrong
 
