@@ -31,12 +31,27 @@ class Interval:
 
 
 @dataclass(frozen=True)
+class ChangeMaker:
+    """Who made the last change: the import that records it, its file or call, and the key. None: not known, or the command."""
+
+    import_id: str | None
+    source: str | None
+    changed_by: str | None
+    changed_at: datetime
+
+
+@dataclass(frozen=True)
 class StoreDetail(Store):
-    """A store with its opening hours. Without hours it is open around the clock."""
+    """A store with its opening hours. Without hours it is open around the clock.
+
+    `hours_set` and `timezone_set` tell who last changed them; None if that is not known.
+    """
 
     hours: Sequence[Interval]
     is_open_24x7: bool
     polls_last_day: int
+    hours_set: ChangeMaker | None = None
+    timezone_set: ChangeMaker | None = None
 
 
 @dataclass(frozen=True)

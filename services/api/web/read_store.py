@@ -12,6 +12,7 @@ from services.api.use_cases.closure_origins import read_closure_origins
 from services.api.use_cases.live import LiveStore, get_live, read_refresh
 from services.api.use_cases.outage_page import ListedOutage, OutageChoice, page_outages
 from services.api.use_cases.outages import OutageSearch, read_outage_input
+from services.api.use_cases.store_makers import read_makers
 from services.api.use_cases.store_terms import NewestChange, read_newest_change, read_terms
 from services.api.use_cases.stores import StoreRow, find_store
 from services.api.use_cases.timeline import MAX_RANGE, TimelineInput, TimelineRequest, read_timeline
@@ -62,9 +63,12 @@ async def read_store_view(context: ApiContext, key: ApiKey, store_id: str, choic
             else [each.id for each in (*week.terms.closures, *coming.closures)]
         )
         origins = await read_closure_origins(conn, shown)
+        makers = await read_makers(conn, store, visible)
     outages = await _find_outages(context, key, week)
     now_us = to_us(datetime.now(UTC))
-    return StoreView(week, recent, outages, origins, monday, now_us, choice.at_us, is_long, live, coming)
+    return StoreView(
+        week, recent, outages, origins, monday, now_us, choice.at_us, is_long, live, coming, makers
+    )
 
 
 async def read_week_view(context: ApiContext, key: ApiKey, store_id: str, choice: StoreChoice) -> StoreView:

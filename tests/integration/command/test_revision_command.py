@@ -33,7 +33,7 @@ def test_revise_and_diff(services: Services, client: UptillClient) -> None:
     assert [(cause.kind, cause.polls) for cause in store.causes] == [("late_polls", 1)]
     table = run("diff", first.id, second.id)
     assert "downtime_last_hour" in table
-    assert re.search(r"^0042 +late_polls +1 +command +20\d\d-", table, re.MULTILINE)
+    assert re.search(r"^0042 +late_polls +1 +live polls +- +20\d\d-", table, re.MULTILINE)
     assert json.loads(run("diff", first.id, second.id, "--json"))[0]["store_id"] == "0042"
     assert run("diff", first.id, second.id, "--csv").startswith(
         "store_id,presence,column,before,after,causes\n"
