@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from services.api.use_cases.store_makers import ChangeMaker
+from services.api.use_cases.store_makers import LastChange
 from services.api.use_cases.stores import StoreRow, StoreWithHours
 from shared.labels import parse_labels, shown_labels
 from shared.uptime.zones import DEFAULT_TIMEZONE
@@ -102,7 +102,7 @@ class StoreDetailBody(StoreBody):
     )
 
     @classmethod
-    def with_hours(cls, detail: StoreWithHours, makers: Mapping[str, ChangeMaker]) -> Self:
+    def with_hours(cls, detail: StoreWithHours, makers: Mapping[str, LastChange]) -> Self:
         """Build the answer for a store with its hours, and who set them."""
         return cls(
             **_store_fields(detail.store),
@@ -132,7 +132,7 @@ def _store_fields(store: StoreRow) -> dict[str, object]:
     }
 
 
-def _maker_fields(makers: Mapping[str, ChangeMaker], what: str) -> ChangeMakerBody | None:
+def _maker_fields(makers: Mapping[str, LastChange], what: str) -> ChangeMakerBody | None:
     maker = makers.get(what)
     return None if maker is None else ChangeMakerBody.model_validate(vars(maker))
 

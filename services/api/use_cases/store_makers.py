@@ -15,7 +15,7 @@ _SQL = queries("stores")
 
 
 @dataclass(frozen=True)
-class ChangeMaker:
+class LastChange:
     """The last change: its import, that import's source (a file or a call), the key that sent it, and when.
 
     What is not known is None: an import is forgotten after some time. A key that is limited to some stores sees no imports.
@@ -29,12 +29,12 @@ class ChangeMaker:
 
 async def read_makers(
     conn: AsyncConnection, store: StoreRow, visible: StoreScope
-) -> Mapping[str, ChangeMaker]:
+) -> Mapping[str, LastChange]:
     """Return who last changed the `hours` and the `timezone` of a store, if anything is known."""
     rows = await (await conn.execute(_SQL["makers_of_store"], {"store_key": store.store_key})).fetchall()
     limited = visible.labels is not None
     return {
-        what: ChangeMaker(None if limited else import_id, None if limited else source, *known)
+        what: LastChange(None if limited else import_id, None if limited else source, *known)
         for what, import_id, source, *known in rows
         if known[-1] is not None
     }

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from services.api.use_cases.closure_origins import ClosureOrigin
 from services.api.use_cases.live import LiveStore
 from services.api.use_cases.outage_page import ListedOutage
-from services.api.use_cases.store_makers import ChangeMaker
+from services.api.use_cases.store_makers import LastChange
 from services.api.use_cases.stores import StoreRow
 from services.api.use_cases.timeline import TimelineInput
 from services.api.web.figures import WindowNumbers
@@ -60,7 +60,7 @@ class StoreView:
     is_long: bool
     live: LiveStore | None
     coming: StoreTerms
-    makers: Mapping[str, ChangeMaker] = field(default_factory=dict)
+    makers: Mapping[str, LastChange] = field(default_factory=dict)
 
     @property
     def store(self) -> StoreRow:

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
-from services.api.use_cases.store_makers import ChangeMaker, read_makers
+from services.api.use_cases.store_makers import LastChange, read_makers
 from services.api.use_cases.stores import find_store
 from services.ingest.run import ingest_paths
 from shared.keys import StoreScope
@@ -51,10 +51,10 @@ def key_prefix(database_url: str) -> str:
 
 def makers(
     database_url: str, store_id: str, labels: Mapping[str, str] | None = None
-) -> Mapping[str, ChangeMaker]:
+) -> Mapping[str, LastChange]:
     visible = StoreScope(labels)
 
-    async def read() -> Mapping[str, ChangeMaker]:
+    async def read() -> Mapping[str, LastChange]:
         async with await psycopg.AsyncConnection.connect(database_url) as conn:
             return await read_makers(conn, await find_store(conn, store_id, visible), visible)
 
