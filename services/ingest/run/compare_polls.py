@@ -168,5 +168,4 @@ class PollComparison:
             "notes": notes,
         }
         said = {name: value for name, value in found.items() if value}
-        earlier = self._memory.stores.get_ids(0, len(self._memory.stores))
-        return said | find_look_alikes(self._conn, own, earlier)
+        return said | find_look_alikes(self._conn, own)

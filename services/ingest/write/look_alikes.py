@@ -13,16 +13,12 @@ _SQL = queries("quality")
 LISTED_PAIRS = 100
 
 
-def find_look_alikes(
-    conn: psycopg.Connection, store_ids: Sequence[str] | pl.Series, unstored: Sequence[str] = ()
-) -> dict[str, Any]:
+def find_look_alikes(conn: psycopg.Connection, store_ids: Sequence[str] | pl.Series) -> dict[str, Any]:
     """Return what the quality report says: pairs of ids that look alike, at least one of them among `store_ids`.
-
-    They are compared with each other, with all stored ids, and with some that are `unstored`.
 
     Empty if there are none. Of n ids that look alike, each is paired with the next.
     """
-    values = {"ids": text_array(store_ids), "unstored": text_array(unstored), "limit": LISTED_PAIRS}
+    values = {"ids": text_array(store_ids), "limit": LISTED_PAIRS}
     pairs = conn.execute(_SQL["look_alikes"], values).fetchall()
     if not pairs:
         return {}

@@ -66,11 +66,8 @@ with given as materialized (
     union all
     select store_id, replace(lower(store_id collate "pg_c_utf8"), '0', ''), false
     from (
-        select store_id from (
-            select store_id collate "C" as store_id from store
-            union select unnest(%(unstored)s::text[]) collate "C"
-        ) any_store
-        where not exists (select from given where given.store_id = any_store.store_id)
+        select store_id collate "C" as store_id from store
+        where not exists (select from given where given.store_id = store.store_id)
         offset 0
     ) other
     where replace(lower(store_id collate "pg_c_utf8"), '0', '') in (select coarse from given)

@@ -104,16 +104,6 @@ def test_polls_that_files_repeat_far_apart(database_url: str, tmp_path: Path) ->
     check(database_url, files[:2])
 
 
-def test_ids_that_look_alike_in_two_files(database_url: str, tmp_path: Path) -> None:
-    files = [
-        write(tmp_path, "polls", store, f"{store},active,2024-09-02 00:00:00 UTC")
-        for store in ("A-7", "a-007")
-    ]
-    first, second = check(database_url, files)
-    assert not list(list_warnings(first.quality or {}))
-    assert "look alike" in "\n".join(list_warnings(second.quality or {}))
-
-
 def test_a_copy_of_polls_that_is_skipped(database_url: str, tmp_path: Path) -> None:
     copies = [write(tmp_path, "polls", name, ROWS["polls"][0]) for name in "12"]
     planned = plan_paths(database_url, [str(file) for file in copies])
