@@ -18,15 +18,15 @@ from services.cli.console import (
     print_json,
     print_warning,
 )
-from services.cli.instants import parse_instant
+from services.cli.instants import STORE_INSTANT_HELP, StoreTimes
 from services.cli.parameters import DryRun, labels_of
 from services.cli.tables import print_table
 from shared.exit_codes import ExitCode
-from uptill_client import Closure
+from uptill_client import Closure, UptillClient
 
-app = typer.Typer(no_args_is_help=True, help="Manage closures: declare, list, show, change, withdraw.")
+app = typer.Typer(no_args_is_help=True, help="Manage closures: declare, list, change, withdraw, restore.")
 ClosureId = Annotated[str, typer.Argument(metavar="ID", help="The closure's id.")]
-_NO_END = "none"
+_NO_END, _EVERY = "none", "*"
 
 
 class TreatmentName(StrEnum):
@@ -39,12 +39,10 @@ class TreatmentName(StrEnum):
 
 @app.command()
 def declare(
-    starts_at: Annotated[
-        str, typer.Option("--from", help="Start, such as 2024-10-18T16:00-05:00; UTC without an offset.")
-    ],
+    starts_at: Annotated[str, typer.Option("--from", help=f"Start, {STORE_INSTANT_HELP}.")],
     treatment: Annotated[
         TreatmentName,
-        typer.Option(help="exclude: not asked about; as_up: counts as up; ignore: only a note."),
+        typer.Option(help="exclude: left out of the figures; as_up: counts as up; ignore: only a note."),
     ],
     ends_at: Annotated[
         str | None, typer.Option("--to", help="End, in the same form. Default: not known yet.")
@@ -69,11 +67,12 @@ def declare(
     if (store is None) == (labels is None):
         fail("give either --store or --label: the stores that were closed", code=ExitCode.WRONG_USE)
     with api_client() as client:
+        times = _times_of(client, store)
         made = client.declare_closure(
             store_id=store,
             labels=labels,
-            starts_at=parse_instant(starts_at),
-            ends_at=parse_instant(ends_at) if ends_at is not None else None,
+            starts_at=times.parse_given(starts_at),
+            ends_at=times.parse(ends_at),
             treatment=treatment.value,
             reason=reason,
             note=text,
@@ -91,11 +90,12 @@ def list_(
     store: Annotated[str | None, typer.Option(help="Only closures that name this store.")] = None,
     limit: Annotated[int, typer.Option(help="Show at most this many.", min=1)] = 50,
     *,
+    withdrawn: Annotated[bool, typer.Option("--withdrawn", help="Only those that were withdrawn.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the closures that were not withdrawn, latest start first."""
+    """List the closures that were not withdrawn, or those that were, latest start first."""
     with api_client() as client:
-        found = list(islice(client.closures(store_id=store), limit))
+        found = list(islice(client.closures(store_id=store, withdrawn=withdrawn), limit))
     if as_json:
         print_json(found)
         return
@@ -104,7 +104,8 @@ def list_(
         [
             (
                 *(str(one.id), _stores_text(one), minute(one.starts_at), minute(one.ends_at), one.treatment),
-                *(one.reason, one.changed_by or "command", one.note or "-"),
+                *(one.reason, (one.withdrawn_by if one.withdrawn_at else one.changed_by) or "command"),
+                one.note or "-",
             )
             for one in found
         ],
@@ -113,13 +114,14 @@ def list_(
 
 @app.command()
 def show(closure_id: ClosureId, *, as_json: Json = False) -> None:
-    """Show a closure, and who declared and changed it."""
+    """Show a closure, and who declared, changed and withdrew it."""
     with api_client() as client:
         closure = client.get_closure(closure_id)
     if as_json:
         print_json(closure)
         return
     changed = f"{minute(closure.changed_at)} UTC by {closure.changed_by or 'the command'}"
+    withdrawn = f"{minute(closure.withdrawn_at)} UTC by {closure.withdrawn_by or 'the command'}"
     print_fields(
         (
             ("stores", _stores_text(closure)),
@@ -130,6 +132,7 @@ def show(closure_id: ClosureId, *, as_json: Json = False) -> None:
             ("note", closure.note or "-"),
             ("declared", f"{minute(closure.declared_at)} UTC by {closure.declared_by or 'the command'}"),
             *([("changed", changed)] if closure.changed_at != closure.declared_at else []),
+            *([("withdrawn", withdrawn)] if closure.withdrawn_at else []),
         )
     )
 
@@ -147,15 +150,13 @@ def change(
 ) -> None:
     """Change the times, the treatment, the reason or the note of a closure."""
     changes: dict[str, str | None] = {
-        "starts_at": parse_instant(starts_at).isoformat() if starts_at is not None else None,
         "treatment": treatment and treatment.value,
         "reason": reason,
         "note": text,
     }
     given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
-    if ends_at is not None:
-        given["ends_at"] = None if ends_at == _NO_END else parse_instant(ends_at).isoformat()
     with api_client() as client:
+        given |= _parse_changed(client, closure_id, starts_at, ends_at)
         changed = client.change_closure(closure_id, dry_run=dry_run, **given)
     if dry_run:
         note(f"{_begin(dry_run=True)}{_describe(changed)}")
@@ -172,6 +173,35 @@ def withdraw(closure_id: ClosureId, *, dry_run: DryRun = False) -> None:
         note(f"{_begin(dry_run=True)}{_describe(held)} would be withdrawn")
     else:
         note(f"withdrew closure {closure_id}")
+
+
+@app.command()
+def restore(closure_id: ClosureId, *, dry_run: DryRun = False) -> None:
+    """Declare a withdrawn closure again, with the terms that it had last."""
+    with api_client() as client:
+        restored = client.restore_closure(closure_id, dry_run=dry_run)
+    would = " would hold again" if dry_run else " holds again"
+    note(f"{_begin(dry_run=dry_run)}{_describe(restored)}{would}")
+
+
+def _times_of(client: UptillClient, store: str | None) -> StoreTimes:
+    """Return how times are read: `store` is None, or *, for several stores."""
+    return StoreTimes(None if store in {None, _EVERY} else lambda: client.get_store(store or ""))
+
+
+def _parse_changed(
+    client: UptillClient, closure_id: str, starts_at: str | None, ends_at: str | None
+) -> dict[str, str | None]:
+    """Return the new times. Those without an offset are of the store that the closure names."""
+    given = {"starts_at": starts_at, "ends_at": ends_at}
+    texts = {name: text for name, text in given.items() if text is not None}
+    if not texts:
+        return {}
+    times = _times_of(client, client.get_closure(closure_id).store_id)
+    return {
+        name: None if name == "ends_at" and text == _NO_END else times.parse_given(text).isoformat()
+        for name, text in texts.items()
+    }
 
 
 def _begin(*, dry_run: bool) -> str:

@@ -78,7 +78,7 @@ COMMANDS: Mapping[str, Subcommand] = {
     "service-levels": Subcommand(
         "services.cli.service_levels:app", "Manage service levels: set, list, show, remove."
     ),
-    "alerts": Subcommand("services.cli.alerts:app", "Manage alert rules: set, list, show, remove."),
+    "alerts": Subcommand("services.cli.alerts:app", "Manage alert rules: rules set, rules list and more."),
     "incidents": Subcommand(
         "services.cli.incidents:app", "Look after incidents: list, show, acknowledge, note."
     ),
@@ -86,7 +86,7 @@ COMMANDS: Mapping[str, Subcommand] = {
     "reasons": Subcommand("services.cli.reasons:app", "Manage the reasons that polls may give."),
     "hooks": Subcommand("services.cli.hooks:app", "Manage hooks, which other systems call with polls."),
     "closures": Subcommand(
-        "services.cli.closures:app", "Manage closures: declare, list, show, change, withdraw."
+        "services.cli.closures:app", "Manage closures: declare, list, change, withdraw, restore."
     ),
     "now": Subcommand("services.cli.now:now", "Show what stores are now: up, down, silent or closed."),
     "outages": Subcommand(

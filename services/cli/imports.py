@@ -30,10 +30,11 @@ def list_(
     if as_json:
         print_json(found)
         return
-    titles = ("id", "state", "accepted", "rejected", "created (UTC)", "kind", "origin", "source")
+    titles = ("id", "state", "accepted", "corrected", "rejected", "created (UTC)", "kind", "origin", "source")
     rows = [
         (
-            *(one.id, _describe_state(one), f"{one.counts.accepted:,}", f"{one.counts.rejected:,}"),
+            *(one.id, _describe_state(one)),
+            *(f"{count:,}" for count in (one.counts.accepted, one.counts.corrected, one.counts.rejected)),
             *(minute(one.created_at), one.kind or "-", one.origin or "-", one.source),
         )
         for one in found

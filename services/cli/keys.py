@@ -1,12 +1,13 @@
 """`uptill keys`: create, list, rotate and revoke API keys, directly in the database."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 import typer
 
 from services.cli.console import Json, fail, labels_text, minute, note, print_json
 from services.cli.environment import settings_for_command
+from services.cli.instants import INSTANT_HELP, parse_instant
 from services.cli.tables import print_table
 from shared.command import run_command
 from shared.db.connect import connect
@@ -38,14 +39,18 @@ def create(
         list[str] | None,
         typer.Option(help=f"Repeatable: {', '.join(SCOPES)}. Default: reports:read and reports:write."),
     ] = None,
-    stores: Annotated[
+    label: Annotated[
         list[str] | None,
         typer.Option(
-            help="Repeatable, NAME=VALUE: limit the key to stores that have this label. Default: all stores."
+            "--label",
+            "--stores",
+            metavar="NAME=VALUE",
+            help="Repeatable: limit the key to stores that have this label. Default: all stores.",
         ),
     ] = None,
     expires: Annotated[
-        datetime | None, typer.Option(help="UTC time after which the key is refused. Default: never.")
+        str | None,
+        typer.Option(metavar="TIME", help=f"When the key ends, {INSTANT_HELP}. Default: never."),
     ] = None,
 ) -> None:
     """Create a key and print it. It cannot be shown again."""
@@ -55,8 +60,8 @@ def create(
                 conn,
                 name=name,
                 scopes=scope or ["reports:read", "reports:write"],
-                store_labels=parse_labels(stores, separator="=") if stores else None,
-                expires_at=_format_utc(expires),
+                store_labels=parse_labels(label, separator="=") if label else None,
+                expires_at=None if expires is None else parse_instant(expires),
             )
     except ValueError as error:
         fail(str(error), code=ExitCode.WRONG_USE)
@@ -123,10 +128,6 @@ def revoke(prefix: Prefix) -> None:
             f"there is no active key with the prefix {quoted(prefix)}; run `uptill keys list` to see the keys"
         )
     note(f"revoked key {prefix}")
-
-
-def _format_utc(instant: datetime | None) -> datetime | None:
-    return instant.replace(tzinfo=UTC) if instant is not None and instant.tzinfo is None else instant
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import typer
 
 from services.cli.connection import api_client
 from services.cli.console import Json, note, print_json, print_warning
-from services.cli.instants import parse_instant
+from services.cli.instants import STORE_INSTANT_HELP, StoreTimes
 from services.cli.outage_rows import make_table
 from services.cli.parameters import ExcludedReasons, Labels, Policy, PolicyName, labels_of
 from services.cli.tables import print_table
@@ -35,7 +35,7 @@ def outages(
     ] = None,
     begin: Annotated[
         str | None,
-        typer.Option("--from", help="Start, such as 2024-10-18T16:00-05:00; UTC without an offset."),
+        typer.Option("--from", help=f"Start, {STORE_INSTANT_HELP}."),
     ] = None,
     end: Annotated[
         str | None, typer.Option("--to", help="End, in the same form. Default: the newest poll.")
@@ -78,9 +78,6 @@ def outages(
     """
     filters: dict[str, Any] = {
         "window": window,
-        "begin": parse_instant(begin) if begin is not None else None,
-        "end": parse_instant(end) if end is not None else None,
-        "as_of": parse_instant(as_of) if as_of is not None else None,
         "policy": policy.value,
         "min_length": min_length,
         "ongoing": ongoing,
@@ -89,8 +86,11 @@ def outages(
         "sort": sort.value,
     }
     with api_client() as client:
-        if store and len(store) == 1 and not label:
-            found = list(islice(client.store_outages(store[0], **filters), limit))
+        one = store[0] if store and len(store) == 1 and not label else None
+        times = StoreTimes(None if one is None else lambda: client.get_store(one))
+        filters |= {"begin": times.parse(begin), "end": times.parse(end), "as_of": times.parse(as_of)}
+        if one is not None:
+            found = list(islice(client.store_outages(one, **filters), limit))
         else:
             found = _list_outages(client, store, label, filters, limit)
     if as_json:

@@ -33,7 +33,8 @@ Stores = Annotated[
     list[str] | None, typer.Option(help="Repeatable: only the stores with these ids. Default: all stores.")
 ]
 Labels = Annotated[
-    list[str] | None, typer.Option(help="Repeatable, NAME=VALUE: only stores that have all these labels.")
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="Repeatable: only stores that have all these labels."),
 ]
 StoreLabels = Annotated[
     list[str] | None,

@@ -1,7 +1,6 @@
 """`uptill reports`: list and show reports, download, cancel or retry one."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from itertools import islice
 from typing import Annotated
 
@@ -9,6 +8,7 @@ import typer
 
 from services.cli.connection import api_client
 from services.cli.console import Json, instant, minute, note, print_fields, print_json
+from services.cli.instants import INSTANT_HELP, parse_instant
 from services.cli.parameters import Output
 from services.cli.report import download_report
 from services.cli.revisions import diff, revise
@@ -31,15 +31,17 @@ def list_(
         typer.Option(help="Only this state: queued, running, succeeded, failed, canceled or expired."),
     ] = None,
     policy: Annotated[str | None, typer.Option(help="Only this policy.")] = None,
-    since: Annotated[datetime | None, typer.Option(help="Only created since then, in local time.")] = None,
+    since: Annotated[
+        str | None, typer.Option(metavar="TIME", help=f"Only created since then, {INSTANT_HELP}.")
+    ] = None,
     limit: Annotated[int, typer.Option(help="Show at most this many.", min=1)] = 20,
     *,
     as_json: Json = False,
 ) -> None:
     """List reports, newest first."""
-    since = None if since is None else since.astimezone()
+    after = None if since is None else parse_instant(since)
     with api_client() as client:
-        found = list(islice(client.reports(state=state, policy=policy, created_after=since), limit))
+        found = list(islice(client.reports(state=state, policy=policy, created_after=after), limit))
     if as_json:
         print_json(found)
         return

@@ -93,7 +93,8 @@ def diff(
         note(text)
     print()
     print_table(
-        ("store", "cause", "polls", "by", "at (UTC)"), [row for store in found for row in _list_causes(store)]
+        ("store", "cause", "polls", "by", "from", "at (UTC)"),
+        [row for store in found for row in _list_causes(store)],
     )
 
 
@@ -109,12 +110,15 @@ def _show(value: float | str | None) -> str:
 
 def _list_causes(store: StoreDiff) -> Iterator[Sequence[str]]:
     if store.presence != "changed":
-        yield store.store_id, f"{store.presence}: a row in one report only", "-", "-", "-"
+        yield store.store_id, f"{store.presence}: a row in one report only", "-", "-", "-", "-"
     for cause in store.causes:
         subject = "" if cause.subject is None else f" {cause.subject}"
         often = f" ({cause.changes} changes)" if cause.changes > 1 else ""
         polls = "-" if cause.polls is None else str(cause.polls)
-        by, at = cause.changed_by or "command", minute(cause.changed_at)
-        yield store.store_id, f"{cause.kind}{subject}{often}", polls, by, at
+        said = f": {cause.before or 'none'} -> {cause.after or 'none'}" if cause.before or cause.after else ""
+        by = cause.changed_by or ("live polls" if cause.source == "live" else "command")
+        source = "-" if cause.source in {None, "live"} else cause.source
+        at = minute(cause.changed_at)
+        yield store.store_id, f"{cause.kind}{subject}{said}{often}", polls, by, source, at
     if store.presence == "changed" and not store.causes:
-        yield store.store_id, "not known", "-", "-", "-"
+        yield store.store_id, "not known", "-", "-", "-", "-"

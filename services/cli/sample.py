@@ -11,7 +11,7 @@ import typer
 from rich.progress import Progress
 
 from services.cli.console import fail, note, shows_progress, stderr
-from services.cli.instants import parse_instant
+from services.cli.instants import INSTANT_HELP, parse_instant
 from services.sample.write_sample import write_sample
 from shared.command import run_command
 from shared.exit_codes import ExitCode
@@ -30,7 +30,7 @@ def sample(
         str | None,
         typer.Option(
             metavar="TIME",
-            help="No poll is at or after it: a time, or `now`.",
+            help=f"No poll is at or after it: a time, {INSTANT_HELP}, or `now`.",
             show_default="2024-10-15T00:00Z",
         ),
     ] = None,

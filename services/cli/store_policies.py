@@ -7,11 +7,13 @@ from services.cli.console import instant, note, print_text
 from services.cli.local_times import need_offsets, zone_to_show
 from services.cli.tables import print_table
 from services.cli.timeline import format_length, format_percent
+from shared.border_words import name_borders
 from shared.local_times import offset_text
-from uptill_client import PolicyDifference, PolicyTotals, StorePolicies
+from uptill_client import PolicyDifference, PolicyState, PolicyTotals, StorePolicies
 
 _FIGURES = ("policy", "open", "up", "down", "unknown", "availability", "up against the first")
 _SECOND_US = 1_000_000
+_OF_CLOSURE = frozenset({"excluded", "as_up"})
 
 
 def show_policies(found: StorePolicies) -> None:
@@ -62,8 +64,13 @@ def _show_difference(each: PolicyDifference, zone: ZoneInfo, *, has_offsets: boo
         _show_time(begin, has_date=True, has_offset=has_offsets),
         _show_time(end, has_date=end.date() != begin.date(), has_offset=has_offsets),
         format_length(_whole_seconds(each.length_us)),
-        *(f"{state.state}, {state.begin_rule} to {state.end_rule}" for state in each.states),
+        *(_show_state(state) for state in each.states),
     )
+
+
+def _show_state(state: PolicyState) -> str:
+    of_closure = state.state in _OF_CLOSURE
+    return f"{state.state}, {name_borders(state.begin_rule, state.end_rule, of_closure=of_closure)}"
 
 
 def _show_time(at: datetime, *, has_date: bool, has_offset: bool) -> str:

@@ -1,6 +1,6 @@
 """`uptill stores`: list stores, show, name or label one, remove hours, and explain uptime minute by minute."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import Annotated
 
@@ -9,8 +9,7 @@ import typer
 from services.cli import store_pictures
 from services.cli.connection import api_client
 from services.cli.console import Json, labels_text, minute, note, print_fields, print_json, print_warning
-from services.cli.instants import parse_instant
-from services.cli.local_times import zone_to_read
+from services.cli.instants import STORE_INSTANT_HELP, StoreTimes
 from services.cli.parameters import (
     CreateStore,
     DryRun,
@@ -21,6 +20,7 @@ from services.cli.parameters import (
     labels_of,
 )
 from services.cli.store_hours import list_hours
+from services.cli.store_makers import list_makers
 from services.cli.store_policies import show_policies
 from services.cli.tables import print_table
 from services.cli.timeline import show_timeline
@@ -78,7 +78,7 @@ def show(store_id: StoreId, *, as_json: Json = False) -> None:
             f"{count_of(store.polls_last_day, 'poll')} in the 24 hours before the newest poll of any store",
         ),
     )
-    print_fields((*fields, *list_hours(store)))
+    print_fields((*fields, *list_hours(store), *list_makers(store)))
 
 
 @app.command()
@@ -152,12 +152,10 @@ def timeline(
             help="A window as in reports, such as last_week, previous_day or PT6H. Default: the last day."
         ),
     ] = None,
-    begin: Annotated[
-        str | None, typer.Option("--from", help="Start, such as 2024-10-14T08:00, in the store's local time.")
-    ] = None,
+    begin: Annotated[str | None, typer.Option("--from", help=f"Start, {STORE_INSTANT_HELP}.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="End, in the same form.")] = None,
     as_of: Annotated[
-        str | None, typer.Option(help="Ignore polls after this instant. Default: the end.")
+        str | None, typer.Option(help="Ignore polls after this instant, in the same form. Default: the end.")
     ] = None,
     policy: Policy = PolicyName(DEFAULT_POLICY),
     exclude_reason: ExcludedReasons = None,
@@ -166,14 +164,13 @@ def timeline(
 ) -> None:
     """Show where every minute of a store's uptime comes from, by default for the day up to the newest poll."""
     with api_client() as client:
-        given = [text for text in (begin, end, as_of) if text is not None]
-        zone = zone_to_read(client.get_store(store_id).timezone) if given else UTC
+        times = StoreTimes(lambda: client.get_store(store_id))
         shown = client.timeline(
             store_id,
             window=window,
-            begin=None if begin is None else parse_instant(begin, zone),
-            end=None if end is None else parse_instant(end, zone),
-            as_of=None if as_of is None else parse_instant(as_of, zone),
+            begin=times.parse(begin),
+            end=times.parse(end),
+            as_of=times.parse(as_of),
             policy=policy.value,
             exclude_reasons=exclude_reason or (),
         )
@@ -198,27 +195,24 @@ def policies(
         str | None,
         typer.Option(help="A window as in reports, such as last_week or PT6H. Default: the last day."),
     ] = None,
-    begin: Annotated[
-        str | None, typer.Option("--from", help="Start, such as 2024-10-14T08:00, in the store's local time.")
-    ] = None,
+    begin: Annotated[str | None, typer.Option("--from", help=f"Start, {STORE_INSTANT_HELP}.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="End, in the same form.")] = None,
     as_of: Annotated[
-        str | None, typer.Option(help="Ignore polls after this instant. Default: the end.")
+        str | None, typer.Option(help="Ignore polls after this instant, in the same form. Default: the end.")
     ] = None,
     *,
     as_json: Json = False,
 ) -> None:
     """Compare policies on one store: their figures, and each stretch about which they differ, with the rules behind it."""
     with api_client() as client:
-        given = [text for text in (begin, end, as_of) if text is not None]
-        zone = zone_to_read(client.get_store(store_id).timezone) if given else UTC
+        times = StoreTimes(lambda: client.get_store(store_id))
         found = client.store_policies(
             store_id,
             [each.value for each in policy or ()],
             window=window,
-            begin=None if begin is None else parse_instant(begin, zone),
-            end=None if end is None else parse_instant(end, zone),
-            as_of=None if as_of is None else parse_instant(as_of, zone),
+            begin=times.parse(begin),
+            end=times.parse(end),
+            as_of=times.parse(as_of),
         )
     if as_json:
         print_json(found)

@@ -18,7 +18,6 @@ from services.ingest.quality_warnings import list_warnings
 from services.ingest.reading_options import AssumeUtc, DateFormat, DryRun, EffectiveFrom, StatusWords
 from services.ingest.run import Limits, LoadOptions, LoadProgress, ingest_paths, load_source, plan_paths
 from services.ingest.run.progress import OnProgress
-from services.ingest.run.step import Step
 from services.ingest.show import print_results
 from services.ingest.show_plan import escape_unprintable
 from services.ingest.show_progress import show_progress_bar, show_progress_lines
@@ -26,6 +25,7 @@ from services.ingest.sources.find import is_collection
 from services.ingest.sources.source import Source
 from services.ingest.watch import Watcher
 from services.ingest.write.import_result import ImportResult
+from services.ingest.write.step import Step
 from shared.errors import UptillError
 from shared.exit_codes import INTERRUPTED, exit_code_of
 from shared.explain import explain

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from services.api.web.closure_form import ClosureDraft
 from services.api.web.forms import PageForm
-from services.cli.instants import parse_instant
 from shared.clock import from_us, to_us
 from shared.incidents.delivery import Delivery
 from shared.local_times import instant_of, instants_of
@@ -91,9 +90,8 @@ def test_a_time_that_occurs_twice_offers_both_and_means_the_first() -> None:
 
 def test_a_time_that_clocks_skip_means_the_first_instant_after_the_jump() -> None:
     jump = datetime(2026, 3, 29, 1, tzinfo=UTC)
-    assert parse_instant("2026-03-29T02:30", BERLIN) == jump
-    assert parse_instant("2026-03-29T02:59:59.999999", BERLIN) == jump
-    assert parse_instant("2026-03-29T02:30+01:00", BERLIN) == datetime(2026, 3, 29, 1, 30, tzinfo=UTC)
+    for text in ("2026-03-29T02:30", "2026-03-29T02:59:59.999999"):
+        assert instant_of(datetime.fromisoformat(text), BERLIN) == jump
     draft = ClosureDraft("2026-03-29T02:30", "2026-03-29T03:15")
     closure = draft.as_closure(BERLIN)
     assert (closure.starts_us, closure.ends_us) == (to_us(jump), to_us(jump + _QUARTER))

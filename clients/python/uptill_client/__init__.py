@@ -61,7 +61,7 @@ from uptill_client.service_levels import (
     ServiceLevel,
     ServiceLevelStore,
 )
-from uptill_client.store_answers import DatedWeek, Interval, Store, StoreChanged, StoreDetail
+from uptill_client.store_answers import ChangeMaker, DatedWeek, Interval, Store, StoreChanged, StoreDetail
 from uptill_client.store_policies import (
     PolicyDifference,
     PolicyState,
@@ -82,6 +82,7 @@ __all__ = [
     "Calendar",
     "CalibrationTenth",
     "Cause",
+    "ChangeMaker",
     "ChangedValue",
     "Channel",
     "ChannelMessage",

@@ -16,7 +16,7 @@ _PATH = "/v1/closures"
 
 @dataclass(frozen=True)
 class Closure:
-    """A closure that holds. `store_id` is "*" for every store, and None if `labels` decide.
+    """A closure that holds, or was withdrawn (`withdrawn_at`). `store_id` is "*" for every store, and None if `labels` decide.
 
     `warnings`: what to check after it was declared. In a dry run, a new one has no `id`, and a change no `import_id`.
     """
@@ -34,6 +34,8 @@ class Closure:
     declared_at: datetime
     changed_by: str | None
     changed_at: datetime
+    withdrawn_by: str | None = None
+    withdrawn_at: datetime | None = None
     warnings: Sequence[str] = ()
 
 
@@ -105,12 +107,13 @@ class ClosureCalls(IngestCalls):
         }
         return self._ingest.call(Closure, "POST", _PATH, json=body, params=dry_run_params(dry_run=dry_run))
 
-    def closures(self, *, store_id: str | None = None) -> Iterator[Closure]:
-        """Yield the closures that hold, latest start first."""
-        return iterate_pages(self._ingest, Closure, _PATH, "closures", {"store_id": store_id})
+    def closures(self, *, store_id: str | None = None, withdrawn: bool = False) -> Iterator[Closure]:
+        """Yield the closures that hold, or those that were withdrawn, latest start first."""
+        chosen = {"store_id": store_id} | ({"withdrawn": "true"} if withdrawn else {})
+        return iterate_pages(self._ingest, Closure, _PATH, "closures", chosen)
 
     def get_closure(self, closure_id: str) -> Closure:
-        """Return a closure that holds. Raises `ApiError` with code `closure_not_found`."""
+        """Return a closure that holds or was withdrawn. Raises `ApiError` with code `closure_not_found`."""
         return self._ingest.call(Closure, "GET", f"{_PATH}/{encode_segment(closure_id)}")
 
     def change_closure(self, closure_id: str, *, dry_run: bool = False, **changes: Any) -> Closure:
@@ -128,6 +131,11 @@ class ClosureCalls(IngestCalls):
         """
         path, params = f"{_PATH}/{encode_segment(closure_id)}", dry_run_params(dry_run=dry_run)
         return self._ingest.call_or_none(Closure, "DELETE", path, params=params)
+
+    def restore_closure(self, closure_id: str, *, dry_run: bool = False) -> Closure:
+        """Declare a withdrawn closure again, with the terms that it had last. A dry run changes nothing."""
+        path, params = f"{_PATH}/{encode_segment(closure_id)}/restore", dry_run_params(dry_run=dry_run)
+        return self._ingest.call(Closure, "POST", path, params=params)
 
     def get_special_hours(self, store_id: str) -> SpecialHours:
         """Return the special dates of a store."""

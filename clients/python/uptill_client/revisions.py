@@ -26,7 +26,8 @@ class Cause:
     """What changed of a store's data between two reports, such as "closure" or "late_polls", and who changed it.
 
     `subject` is the closure's id, the calendar's name, or a date. `changed_by` is None for the command and live polls.
-    `changes` tells how many changes of the subject they made; the import and the time are those of the last one.
+    `changes` tells how many changes of the subject they made; the import, its `source` (a file or a call) and the time are
+    those of the last one. `before` and `after`: the hours or the zone in words.
     """
 
     kind: str
@@ -38,6 +39,9 @@ class Cause:
     first_poll_at: datetime | None
     last_poll_at: datetime | None
     changes: int = 1
+    source: str | None = None
+    before: str | None = None
+    after: str | None = None
 
 
 @dataclass(frozen=True)

@@ -40,13 +40,28 @@ class DatedWeek:
 
 
 @dataclass(frozen=True)
+class ChangeMaker:
+    """Who made the last change: the import that records it, its file or call, and the key. None: not known, or the command."""
+
+    import_id: str | None
+    source: str | None
+    changed_by: str | None
+    changed_at: datetime
+
+
+@dataclass(frozen=True)
 class StoreDetail(Store):
-    """A store with its opening hours. `hours` have no date, and apply today unless some of `dated_hours` do."""
+    """A store with its opening hours. `hours` have no date, and apply today unless some of `dated_hours` do.
+
+    `hours_set` and `timezone_set` tell who last changed them; None if that is not known.
+    """
 
     hours: Sequence[Interval]
     is_open_24x7: bool
     polls_last_day: int
     dated_hours: Sequence[DatedWeek] = field(default=(), kw_only=True)
+    hours_set: ChangeMaker | None = field(default=None, kw_only=True)
+    timezone_set: ChangeMaker | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)

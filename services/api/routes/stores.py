@@ -17,6 +17,7 @@ from services.api.schemas.stores import (
 from services.api.schemas.timeline import TimelineBody
 from services.api.schemas.timeline_query import TimelineQuery
 from services.api.use_cases.store_detail import get_store
+from services.api.use_cases.store_makers import read_makers
 from services.api.use_cases.stores import list_stores
 from services.api.use_cases.timeline import read_timeline
 from shared.db.connect import borrowed_async
@@ -67,4 +68,5 @@ async def read_store_policies(
 async def read_store(context: Context, key: Reader, store_id: StoreId) -> StoreDetailBody:
     """Show one store: opening hours, time zone, labels and latest poll."""
     async with borrowed_async(context.pools.reading) as conn:
-        return StoreDetailBody.with_hours(await get_store(conn, store_id, key.visible))
+        found = await get_store(conn, store_id, key.visible)
+        return StoreDetailBody.with_hours(found, await read_makers(conn, found.store, key.visible))

@@ -32,6 +32,14 @@ class CauseBody(BaseModel):
     import_id: UUID | None = Field(
         description="The import that made the last change; null once it is forgotten (`UPTILL_IMPORTS_KEEP_DAYS`)."
     )
+    source: str | None = Field(
+        description="The file, object or call of that import; null once it is forgotten, and for a key that is limited to some stores."
+    )
+    before: str | None = Field(
+        description="For hours, special hours and the time zone: what held in the report `before`, in words; null for none.",
+        examples=["Mon-Fri 09:00-17:00, Sat 10:00-14:00"],
+    )
+    after: str | None = Field(description="The same in the report `after`.")
     changed_by: str | None = Field(
         description="The prefix of the API key that made the changes; null for the command and for live polls."
     )

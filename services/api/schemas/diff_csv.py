@@ -38,10 +38,14 @@ def _describe(subject: str, causes: Sequence[DiffCause]) -> str:
     """Name a subject once, with everybody who changed it."""
     polls = sum(cause.polls or 0 for cause in causes)
     count = f" ({polls})" if polls else ""
-    return f"{subject}{count} {', '.join(map(_describe_change, causes))}"
+    said = causes[0]
+    terms = f": {said.before or 'none'} -> {said.after or 'none'}" if said.before or said.after else ""
+    return f"{subject}{count}{terms} {', '.join(map(_describe_change, causes))}"
 
 
 def _describe_change(cause: DiffCause) -> str:
     at = "" if cause.changed_at is None else f" at {cause.changed_at:%Y-%m-%dT%H:%M:%SZ}"
     often = f" ({cause.changes} changes)" if cause.changes > 1 else ""
-    return f"by {cause.changed_by or 'command'}{at}{often}"
+    is_live = cause.source == "live"
+    source = f" ({cause.source})" if cause.source and not is_live else ""
+    return f"by {cause.changed_by or ('live polls' if is_live else 'command')}{source}{at}{often}"

@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Annotated, Literal, Self
+from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from services.api.use_cases.store_detail import StoreWithHours
+from services.api.use_cases.store_makers import LastChange
 from services.api.use_cases.stores import StoreRow
 from shared.labels import parse_labels, shown_labels
 from shared.uptime.zones import DEFAULT_TIMEZONE
@@ -83,6 +85,19 @@ class DatedHoursBody(BaseModel):
     )
 
 
+class ChangeMakerBody(BaseModel):
+    """The last change of the hours or the time zone of a store."""
+
+    import_id: UUID | None = Field(
+        description="The import that recorded it; null for a key that is limited to some stores."
+    )
+    source: str | None = Field(
+        description="The file, object or call of that import; null once it is forgotten (`UPTILL_IMPORTS_KEEP_DAYS`)."
+    )
+    changed_by: str | None = Field(description="The prefix of the key; null for the command.")
+    changed_at: datetime
+
+
 class StoreDetailBody(StoreBody):
     """A store with its opening hours."""
 
@@ -97,10 +112,16 @@ class StoreDetailBody(StoreBody):
     polls_last_day: int = Field(
         description="Polls of this store in the 24 hours before the newest poll of any store."
     )
+    hours_set: ChangeMakerBody | None = Field(
+        description="Who last changed its weekly hours, with or without a date; null if that is not known."
+    )
+    timezone_set: ChangeMakerBody | None = Field(
+        description="Who last changed its time zone; null if that is not known."
+    )
 
     @classmethod
-    def with_hours(cls, detail: StoreWithHours) -> Self:
-        """Build the answer for a store with its hours."""
+    def with_hours(cls, detail: StoreWithHours, makers: Mapping[str, LastChange]) -> Self:
+        """Build the answer for a store with its hours, and who set them."""
         return cls(
             **_store_fields(detail.store),
             hours=[
@@ -117,6 +138,8 @@ class StoreDetailBody(StoreBody):
             ],
             is_open_24x7=detail.is_open_24x7,
             polls_last_day=detail.polls_last_day,
+            hours_set=_maker_fields(makers, "hours"),
+            timezone_set=_maker_fields(makers, "timezone"),
         )
 
 
@@ -140,6 +163,11 @@ def _intervals(rows: Sequence[tuple[int, int, int]]) -> list[OpenInterval]:
         )
         for day, opens, closes in rows
     ]
+
+
+def _maker_fields(makers: Mapping[str, LastChange], what: str) -> ChangeMakerBody | None:
+    maker = makers.get(what)
+    return None if maker is None else ChangeMakerBody.model_validate(vars(maker))
 
 
 def _format_time(second: int) -> str:

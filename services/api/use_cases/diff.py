@@ -12,6 +12,7 @@ from psycopg import AsyncConnection, IsolationLevel
 from psycopg.rows import dict_row
 
 from services.api.context import ApiContext
+from services.api.use_cases.cause_terms import describe_terms
 from services.api.use_cases.reports import find_file
 from services.api.use_cases.sealed_polls import StoreNames, lock_polls, sealed_parameters
 from shared.db.connect import borrowed_async
@@ -37,14 +38,18 @@ _SAME = ("as_of", "policy", "windows", "detail", "exclude_reasons")
 class DiffCause:
     """What changed of one store's data between the two cuts, and by which key. Several changes of one subject are one cause.
 
-    The import and the time are those of the last of these `changes`. `subject`: the closure, the calendar, or the date of special hours or from which hours hold. For polls: how many, and
-    the first and the last.
+    The import, its source and the time are those of the last of these `changes`. `subject`: the closure, the calendar, or the
+    date of special hours or from which hours hold. `before` and `after`: hours, special hours or the zone in words, None if
+    there were none. For polls: how many, and the first and the last.
     """
 
     kind: str
     subject: str | None
     import_id: UUID | None
+    source: str | None
     changed_by: str | None
+    before: str | None
+    after: str | None
     changed_at: datetime | None
     changes: int
     polls: int | None
@@ -62,11 +67,15 @@ class DiffRow:
 
 @dataclass(frozen=True)
 class ReportPair:
-    """Two comparable reports with their files. `causes_complete`: no change between them was forgotten."""
+    """Two comparable reports with their files. `causes_complete`: no change between them was forgotten.
+
+    `shows_sources`: the caller sees all stores, and so the names of files and calls, which hold other stores.
+    """
 
     before: Report
     after: Report
     causes_complete: bool
+    shows_sources: bool
 
 
 async def read_pair(
@@ -93,8 +102,8 @@ async def read_pair(
             for oldest, weeks in await cursor.fetchall():
                 GoneData(oldest, weeks).refuse(low)
         except DataForgotten:
-            return ReportPair(before, after, causes_complete=False)
-    return ReportPair(before, after, causes_complete=True)
+            return ReportPair(before, after, causes_complete=False, shows_sources=visible.labels is None)
+    return ReportPair(before, after, causes_complete=True, shows_sources=visible.labels is None)
 
 
 def compare(context: ApiContext, pair: ReportPair, after_id: str | None = None) -> ReportComparison:
@@ -188,5 +197,7 @@ async def _read_causes(
         # Planned each time: a generic plan would visit every week of polls.
         await cursor.execute(_CAUSES, asked, prepare=False)
         async for row in cursor:
-            causes[row.pop("store_id")].append(DiffCause(**row))
+            said = {name: describe_terms(row["kind"], row[name]) for name in ("before", "after")}
+            shown = said if pair.shows_sources else said | {"source": None}
+            causes[row.pop("store_id")].append(DiffCause(**{**row, **shown}))
     return causes

@@ -1,4 +1,4 @@
-"""The page's views of closures of a store: declare one after seeing its effect, and withdraw one."""
+"""The page's views of closures of a store: declare one after seeing its effect, withdraw and restore one."""
 
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -20,6 +20,7 @@ from services.api.web.read_week import StoreWeek, read_week
 from services.api.web.render import render, root_of
 from services.api.web.require_session import PageCloser, token_of_session
 from services.api.web.stores import WeekQuery
+from services.api.web.withdrawn_closures import read_withdrawn
 from services.api.web.words import in_path
 from shared.errors import ClosureExists, ForbiddenError, InvalidRequest
 from shared.keys import ApiKey
@@ -41,10 +42,11 @@ class ClosurePlace(WeekQuery):
 async def show_form(
     context: Context, key: PageCloser, request: Request, chosen: Annotated[ClosurePlace, Query()]
 ) -> Response:
-    """Show the form, filled in with the stretch, and the closures of the week."""
+    """Show the form, filled in with the stretch, the closures of the week, and those that were withdrawn."""
     week = await _read_week(context, key, chosen)
     draft = ClosureDraft.of_stretch(chosen.begin, chosen.end, week.zone)
-    return _show(request, chosen, week, draft=draft)
+    withdrawn = await read_withdrawn(context, token_of_session(request), week.given.store.store_id)
+    return _show(request, chosen, week, draft=draft, withdrawn=withdrawn)
 
 
 @router.post("/closures")
@@ -95,6 +97,16 @@ async def withdraw(
     return _back_to_store(request, _parse_place(form))
 
 
+@router.post("/closures/{closure_id}/restore")
+async def restore(
+    context: Context, key: PageCloser, request: Request, closure_id: ClosureId, form: SentForm
+) -> Response:
+    """Declare a withdrawn closure again, as `POST /v1/closures/{closure_id}/restore` does."""
+    del key
+    await context.ingest.ask(token_of_session(request), "POST", f"/v1/closures/{closure_id}/restore")
+    return _back_to_store(request, _parse_place(form))
+
+
 def _parse_place(form: PageForm) -> ClosurePlace:
     given = {name: form.text(name) for name in ("store_id", "week", "policy")}
     return parse_fields(ClosurePlace, {name: text for name, text in given.items() if text})
@@ -112,7 +124,7 @@ def _show(
     status: HTTPStatus = HTTPStatus.OK,
     **values: Any,
 ) -> Response:
-    shown = {"effect": None, "closure": None, "fault": "", "warnings": [], **values}
+    shown = {"effect": None, "closure": None, "fault": "", "warnings": [], "withdrawn": [], **values}
     return render(
         request,
         "closure_form.html",

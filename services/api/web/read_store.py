@@ -11,6 +11,7 @@ from services.api.use_cases.closure_origins import read_closure_origins
 from services.api.use_cases.live import LiveStore, get_live, read_refresh
 from services.api.use_cases.outage_page import OutageChoice, page_outages
 from services.api.use_cases.outages import read_outage_input
+from services.api.use_cases.store_makers import read_makers
 from services.api.use_cases.store_terms import NewestChange, read_newest_change, read_terms
 from services.api.use_cases.stores import StoreRow, find_store
 from services.api.use_cases.timeline import MAX_RANGE, TimelineInput, TimelineRequest, read_timeline
@@ -52,10 +53,11 @@ async def read_store_view(context: ApiContext, key: ApiKey, store_id: str, choic
             else [each.id for each in (*week.terms.closures, *coming.closures)]
         )
         origins = await read_closure_origins(conn, shown)
+        makers = await read_makers(conn, store, visible)
     outages = await _find_outages(context, key, chosen, store.store_id)
     now_us = to_us(datetime.now(UTC))
     return StoreView(
-        week, recent, outages, origins, chosen.monday, now_us, choice.at_us, is_long, live, coming
+        week, recent, outages, origins, chosen.monday, now_us, choice.at_us, is_long, live, coming, makers
     )
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from services.api.use_cases.closure_origins import ClosureOrigin
 from services.api.use_cases.live import LiveStore
 from services.api.use_cases.outage_page import ListedOutage
+from services.api.use_cases.store_makers import LastChange
 from services.api.use_cases.stores import StoreRow
 from services.api.use_cases.timeline import TimelineInput
 from services.api.web.figures import WindowNumbers
@@ -56,7 +57,7 @@ class StoreView:
 
     `recent` reaches back from the newest poll of any store: to the start of the month before if `is_long`, otherwise a week;
     it is None without a poll. `live` is None if there is no live state. `coming` is what adjusts the hours in the next weeks.
-    `chosen_us` is the instant whose segment is shown in full, if any.
+    `chosen_us` is the instant whose segment is shown in full, if any. `makers`: who set the hours and the zone.
     """
 
     week: TimelineInput
@@ -69,6 +70,7 @@ class StoreView:
     is_long: bool
     live: LiveStore | None
     coming: StoreTerms
+    makers: Mapping[str, LastChange] = field(default_factory=dict)
 
     @property
     def store(self) -> StoreRow:

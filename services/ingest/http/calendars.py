@@ -76,7 +76,8 @@ def remove_calendar(database_url: str, name: str, created_by: str, *, dry_run: b
             raise _not_found(name)
         return change.merge_rows(CALENDARS, [], [{"name": name, "labels": Jsonb({}), "dates": Jsonb({})}])
 
-    record_change(database_url, "calendars", f"calendar {name}", created_by, remove, dry_run=dry_run)
+    source = f"removal of calendar {name}"
+    record_change(database_url, "calendars", source, created_by, remove, dry_run=dry_run)
 
 
 async def list_calendars(conn: AsyncConnection) -> list[CalendarRow]:

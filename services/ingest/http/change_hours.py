@@ -43,8 +43,10 @@ def replace_hours(
         ]:
             counts_as[:] = [f"the store has its hours from {held[0]} on also before that date"]
         values = {"store_key": store_key, "days": days, "opens": opens, "closes": closes, "seq": change.seq}
-        ((added, change.weekly_changed),) = conn.execute(_SQL["replace_hours"], values)
-        return RowCounts(accepted=added, duplicate=len(parsed) - added)
+        ((added, gone),) = conn.execute(_SQL["replace_hours"], values)
+        change.weekly_changed = added + gone > 0
+        # A call that only takes hours away has changed something too.
+        return RowCounts(accepted=added, duplicate=len(parsed) - added, corrected=0 if added else gone)
 
     change = change_store(database_url, store_id, "hours", options, write_hours)
     return replace(change, warnings=[*warn_of_hours(intervals, parsed, *counts_as), *change.warnings])

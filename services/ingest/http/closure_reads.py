@@ -19,7 +19,7 @@ _SQL = queries("adjust")
 
 @dataclass(frozen=True)
 class ClosureRow:
-    """A closure that holds. `store_id` is None if it is for stores by labels; without labels, for every store.
+    """A closure that holds, or that was withdrawn. `store_id` is None if it is for stores by labels; without labels, for every store.
 
     A dry run shows one that would hold: it has no import yet, and a new one no id.
     """
@@ -37,6 +37,8 @@ class ClosureRow:
     declared_at: datetime
     changed_by: str | None
     changed_at: datetime
+    withdrawn_by: str | None = None
+    withdrawn_at: datetime | None = None
 
     def changed(self, by: str, columns: Mapping[str, Any]) -> Self:
         """Return the closure as a key would change it."""
@@ -49,17 +51,24 @@ async def list_closures(
     *,
     store_id: str | None = None,
     before: tuple[datetime, UUID] | None = None,
+    withdrawn: bool = False,
     limit: int,
 ) -> list[ClosureRow]:
-    """Return up to `limit` closures that hold, latest start first."""
+    """Return up to `limit` closures that hold, or that were withdrawn, latest start first."""
     before_at, before_id = before or (None, None)
     return await _select_closures(
-        conn, visible, store_id=store_id, before_at=before_at, before_id=before_id, limit=limit
+        conn,
+        visible,
+        store_id=store_id,
+        before_at=before_at,
+        before_id=before_id,
+        withdrawn=withdrawn,
+        limit=limit,
     )
 
 
 async def get_closure(conn: AsyncConnection, visible: StoreScope, closure_id: UUID) -> ClosureRow:
-    """Return a closure that holds. Raise `ClosureNotFound`."""
+    """Return a closure that holds or was withdrawn. Raise `ClosureNotFound`."""
     found = await _select_closures(conn, visible, id=closure_id, limit=1)
     if not found:
         raise closure_not_found(closure_id)
@@ -67,7 +76,7 @@ async def get_closure(conn: AsyncConnection, visible: StoreScope, closure_id: UU
 
 
 async def _select_closures(conn: AsyncConnection, visible: StoreScope, **chosen: Any) -> list[ClosureRow]:
-    unset = dict.fromkeys(("id", "store_id", "before_at", "before_id"))
+    unset = dict.fromkeys(("id", "store_id", "before_at", "before_id", "withdrawn"))
     async with conn.cursor(row_factory=class_row(ClosureRow)) as cursor:
         await cursor.execute(
             _SQL["list_closures"], {**unset, **chosen, "scope": scope_json(visible)}, prepare=False

@@ -1,4 +1,4 @@
-"""Declares, changes and withdraws closures.
+"""Declares, changes, withdraws and restores closures.
 
 A caller that is limited to labels declares and changes those of its stores. It sees others that apply to these stores too.
 """
@@ -139,7 +139,7 @@ def change_closure(
         with _refusing_doubles(closure_id):
             return change.merge_rows(CLOSURES_BY_ID, [row])
 
-    source = f"closure {closure_id}"
+    source = f"change of closure {closure_id}"
     record_change(database_url, "closures", source, key.prefix, change_terms, dry_run=dry_run)
     return columns
 
@@ -152,8 +152,27 @@ def withdraw_closure(database_url: str, key: ApiKey, closure_id: UUID, *, dry_ru
         row = {**held, "id": closure_id, "labels": Jsonb(held["labels"])}
         return change.merge_rows(CLOSURES_BY_ID, [], [row])
 
-    source = f"closure {closure_id}"
+    source = f"withdrawal of closure {closure_id}"
     record_change(database_url, "closures", source, key.prefix, withdraw, dry_run=dry_run)
+
+
+def restore_closure(database_url: str, key: ApiKey, closure_id: UUID, *, dry_run: bool = False) -> None:
+    """Declare a withdrawn closure again, with the terms that it had last. One that holds stays as it is.
+
+    Raise `ClosureNotFound`, `ClosureExists`, `ForbiddenError` and `DatabaseUnavailable`.
+    """
+
+    def restore(conn: psycopg.Connection, change: AdjustmentChange) -> RowCounts:
+        asked = {"id": closure_id, "scope": scope_json(key.visible)}
+        if withdrawn := _find_one(conn, "closure_to_restore", asked):
+            _require_right(key, withdrawn)
+        terms = withdrawn or _find_changeable(conn, key, closure_id)
+        row = {**terms, "id": closure_id, "labels": Jsonb(terms["labels"])}
+        with _refusing_doubles(closure_id):
+            return change.merge_rows(CLOSURES_BY_ID, [row])
+
+    source = f"restoration of closure {closure_id}"
+    record_change(database_url, "closures", source, key.prefix, restore, dry_run=dry_run)
 
 
 def _find_target(conn: psycopg.Connection, key: ApiKey, target: Target) -> int:
@@ -183,9 +202,13 @@ def _find_changeable(conn: psycopg.Connection, key: ApiKey, closure_id: UUID) ->
     held = _find_one(conn, "closure_to_change", {"id": closure_id, "scope": scope_json(key.visible)})
     if held is None:
         raise closure_not_found(closure_id)
+    _require_right(key, held)
+    return held
+
+
+def _require_right(key: ApiKey, held: Mapping[str, Any]) -> None:
     if held["store_key"] == 0:
         _require_admin(key)
-    return held
 
 
 def _require_admin(key: ApiKey) -> None:

@@ -14,7 +14,6 @@ from services.ingest.run import Limits, LoadOptions, ingest_source
 from services.ingest.run import LoadProgress as Progress
 from services.ingest.run.closing_right import ClosingRight
 from services.ingest.run.delivery import plan_staging
-from services.ingest.run.step import LOAD, Step
 from services.ingest.sources.files import FileSource
 from services.ingest.sources.resolve import has_members as is_archive
 from services.ingest.sources.resolve import resolve_sources as unpack
@@ -22,6 +21,8 @@ from services.ingest.sources.source import ResolvedSource, Source
 from services.ingest.sources.unpacking_limits import MAX_MEMBERS
 from services.ingest.write.archive_imports import finish_archive, queue_members
 from services.ingest.write.archive_imports import list_open_members as open_members
+from services.ingest.write.contradictions import StagedPart
+from services.ingest.write.step import LOAD, Step
 from shared.db.queries import queries
 
 _SQL = queries("imports")
@@ -82,10 +83,17 @@ class UploadLoader:
             if time.monotonic() > turn_ends_s and self._others_wait(import_id):
                 return False
             with self.attempts.attempt(member_id):
-                self._load_source(member_id, source, step or Step(held_by=self._find_refused(members)))
+                self._load_source(member_id, source, step or self._complete_step(members))
         with self.attempts.attempt(import_id), self.connect() as conn:
             finish_archive(conn, import_id)
         return True
+
+    def _complete_step(self, members: _Members) -> Step:
+        """Return the step in which the rows of a file take effect, with what became of the other files."""
+        with self.connect() as conn:
+            found = conn.execute(_SQL["staged_members"], {"ids": [member_id for _, member_id in members]})
+            beside = [StagedPart(*row) for row in found.fetchall()]
+        return Step(held_by=self._find_refused(members), beside=beside)
 
     def _find_refused(self, members: _Members) -> Sequence[str]:
         """Return the files of the delivery that hold back all others but polls: they ended without being loaded."""

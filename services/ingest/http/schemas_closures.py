@@ -18,12 +18,15 @@ class ClosureQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     store_id: str | None = Field(default=None, description="Only closures that name this store.")
+    withdrawn: bool = Field(
+        default=False, description="Only closures that were withdrawn, as they were last."
+    )
     cursor: str | None = Field(default=None, description="The `next` value of the previous page.")
     limit: int = Field(default=50, ge=1, le=200, description="The most closures to return.")
 
 
 class ClosureBody(BaseModel):
-    """A closure that holds."""
+    """A closure that holds, or that was withdrawn."""
 
     id: UUID | None = Field(description="Null in a dry run of a new closure.")
     store_id: str | None = Field(
@@ -42,6 +45,8 @@ class ClosureBody(BaseModel):
     declared_at: datetime
     changed_by: str | None = Field(description="Who made the last change, as `declared_by`.")
     changed_at: datetime
+    withdrawn_by: str | None = Field(description="Who withdrew it, as `declared_by`; null while it holds.")
+    withdrawn_at: datetime | None = Field(description="Null while it holds.")
     warnings: list[str] = Field(
         default=[],
         description="What to check when it is declared: labels that no store has, or a missing end.",

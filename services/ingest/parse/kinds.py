@@ -25,5 +25,12 @@ IN_DIRECTORY: frozenset[Kind] = frozenset({"timezones", "lifetimes", "stores"})
 LOAD_ORDER: tuple[Kind, ...] = tuple(REQUIRED_COLUMNS)
 # The rows of one store in several files of a delivery are a union.
 UNITED_KINDS: frozenset[Kind] = frozenset({"hours", "special_hours", "stores"})
+# What a file of this kind sets for a store. If several files of a delivery set it, the last one counts.
+FACTS: Mapping[Kind, frozenset[str]] = {
+    "timezones": frozenset({"time zone"}),
+    "lifetimes": frozenset({"lifetime"}),
+    "closures": frozenset({"closure"}),
+    "stores": frozenset({"time zone", "lifetime"}),
+}
 # The rows of a chunk wait in one row of the database: these files have millions.
 PACKED_KINDS: frozenset[Kind] = frozenset({"hours", "timezones"})

@@ -1,7 +1,7 @@
 """Validates and deduplicates the rows of a polls table, one chunk at a time, vectorised."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import polars as pl
@@ -57,8 +57,16 @@ class ValidPolls:
         return self.stores.name_stores(self.store)
 
 
+@dataclass(frozen=True)
+class PollMemory:
+    """The stores and polls that were parsed."""
+
+    stores: StoreNumbers = field(default_factory=StoreNumbers)
+    seen: SeenPolls = field(default_factory=SeenPolls)
+
+
 class PollParser:
-    """Parses the chunks of one import in order. It remembers the stores and polls of earlier chunks."""
+    """Parses the chunks of one import in order. It remembers the stores and polls of earlier chunks, and of `earlier` files."""
 
     def __init__(
         self,
@@ -68,14 +76,15 @@ class PollParser:
         *,
         allow_odd_ids: bool = False,
         reasons: Mapping[str, int] | None = None,
+        earlier: PollMemory | None = None,
     ) -> None:
         self._layout = layout
         self._reasons = reasons or {}
         self.reading = replace(reading, assume_utc=reading.assume_utc or layout.is_utc)
         self._encoding = encoding or FileEncoding(layout.encoding)
         self._allow_odd_ids = allow_odd_ids
-        self._stores = StoreNumbers()
-        self._seen = SeenPolls()
+        memory = earlier or PollMemory()
+        self._stores, self._seen = memory.stores, memory.seen
 
     def list_stores(self) -> Sequence[str]:
         """Return the ids of all stores with a valid poll so far."""

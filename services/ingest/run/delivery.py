@@ -12,9 +12,10 @@ from typing import TypeVar
 from uuid import UUID
 
 from services.ingest.import_result import ImportResult
-from services.ingest.parse.kinds import UNITED_KINDS
-from services.ingest.run.step import LOAD, Step
+from services.ingest.parse.kinds import FACTS, UNITED_KINDS
 from services.ingest.sources.source import ResolvedSource, Source
+from services.ingest.write.contradictions import StagedPart
+from services.ingest.write.step import LOAD, Step
 from shared.ids import new_id
 
 T = TypeVar("T")
@@ -51,10 +52,15 @@ def _stage_and_apply(
     refused = {import_id for result in staged.values() for import_id in result.refused}
     for place, result in staged.items():
         unloaded += _name_unloaded(ordered[place][0], result, refused)
+    beside = [
+        StagedPart(result.id, result.kind, result.source)
+        for result in staged.values()
+        if result.state == "running" and result.id and result.kind
+    ]
     for place, (source, owner, import_id) in enumerate(ordered):
         result = staged.get(place) or load(source, import_id, LOAD)
         if result.state == "running":
-            applied = load(source, result.id, Step(held_by=unloaded))
+            applied = load(source, result.id, Step(held_by=unloaded, beside=beside))
             if result.id not in refused:
                 unloaded += _name_unloaded(source, applied)
             result = staged[place] = replace(applied, resumed_at_byte=result.resumed_at_byte)
@@ -75,7 +81,15 @@ def plan_staging(sources: Sequence[ResolvedSource], delivery_id: UUID) -> Iterat
         elif source.kind in UNITED_KINDS and len(alike) > 1:
             yield place, Step(stage_only=True, delivery_id=delivery_id, is_last=place == alike[-1])
         else:
-            yield place, Step(stage_only=True)
+            yield place, Step(stage_only=True, may_skip=not _is_set_twice(source, local, sources))
+
+
+def _is_set_twice(source: ResolvedSource, local: Sequence[int], sources: Sequence[ResolvedSource]) -> bool:
+    """Return whether another file sets what this one sets."""
+    if not source.kind or source.kind not in FACTS:
+        return False
+    others = (sources[place].kind for place in local if sources[place] is not source)
+    return any(FACTS[source.kind] & FACTS.get(kind, frozenset()) for kind in others if kind)
 
 
 def _name_unloaded(

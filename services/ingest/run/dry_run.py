@@ -1,26 +1,27 @@
 """Tells what files would change, and changes nothing.
 
 All kinds except polls are loaded for real in one transaction, which is rolled back. So the counts and remarks are exact,
-and other imports wait for it only as long as for a real one. Polls are only compared: see `compare_polls`.
+and other imports wait for it only as long as for a real one. Polls are only compared: see `compare_polls.py`.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from itertools import count
 from typing import TypeVar
 from uuid import UUID
 
 import psycopg
 
-from services.ingest.run.compare_polls import compare_polls
+from services.ingest.run.compare_polls import PollComparison
 from services.ingest.run.delivery import load_parts
 from services.ingest.run.load_options import LoadOptions
 from services.ingest.run.loaded_before import find_loaded_before, finish_skipped
 from services.ingest.run.source import STATEMENT_TIMEOUT_S, run_import
-from services.ingest.run.step import Step
 from services.ingest.sources.source import ResolvedSource, Source
 from services.ingest.write.import_result import ImportResult, read_import_result
 from services.ingest.write.ledger import ImportLedger
 from services.ingest.write.reconnect import Lifeline
+from services.ingest.write.step import Step
 from shared.db.connect import connect
 from shared.db.driver_errors import translated_errors
 from shared.db.queries import queries
@@ -51,24 +52,41 @@ def plan_sources(
         with conn.transaction(force_rollback=True):
             load = _Rehearsal(conn, options).load_source
             found = [result for _, result in load_parts(others, load)]
-        waiting = iter(found)
-        return [
-            _plan_polls(conn, source, options) if source.kind == "polls" else next(waiting)
-            for source in sorted(sources, key=lambda source: source.load_order)
-        ]
+        polls = sorted(
+            (source for source in sources if source.kind == "polls"), key=lambda source: source.load_order
+        )
+        planned = _plan_polls(conn, polls, options)
+        unknown = sum(source.kind is None for source in sources)
+        known = len(found) - unknown
+        return [*found[:known], *planned, *found[known:]]
 
 
-def _plan_polls(conn: psycopg.Connection, source: Source, options: LoadOptions) -> ImportResult:
-    return _find_same(conn, source, options) or compare_polls(conn, source, options)
+def _plan_polls(
+    conn: psycopg.Connection, sources: Sequence[Source], options: LoadOptions
+) -> list[ImportResult]:
+    """Return what loading files of polls one after the other would give."""
+    comparison = PollComparison(conn, options)
+    skipped: list[ImportResult | None] = []
+    for source in sources:
+        skipped.append(_find_same(conn, source, options, comparison))
+        if skipped[-1] is None:
+            comparison.compare(source)
+    compared = iter(comparison.list_results())
+    return [result or next(compared) for result in skipped]
 
 
-def _find_same(conn: psycopg.Connection, source: Source, options: LoadOptions) -> ImportResult | None:
+def _find_same(
+    conn: psycopg.Connection, source: Source, options: LoadOptions, comparison: PollComparison
+) -> ImportResult | None:
     """Return the result of a load that would be skipped, or None."""
     try:
+        if copied := comparison.find_copy(source):
+            quality = {"notes": [f"skipped: it has the same bytes as {copied.name}"]}
+            return ImportResult(source.name, "succeeded", kind="polls", quality=quality)
         found = find_loaded_before(conn, source, options.reading, options)
     except BadInputFile:
         return None  # the comparison says why
-    if found is None:
+    if found is None or comparison.has_corrected():
         return None
     with conn.transaction(force_rollback=True):
         ledger = ImportLedger.create(conn, None, source.name, source.size_bytes, options.reading, kept=False)
@@ -85,6 +103,7 @@ class _Rehearsal:
         self._conn = conn
         self._options = options
         self._ledgers: dict[UUID, ImportLedger] = {}
+        self._places = count()
 
     def load_source(self, source: Source, import_id: UUID | None, step: Step) -> ImportResult:
         ledger = (
@@ -94,6 +113,7 @@ class _Rehearsal:
                 self._conn, None, source.name, source.size_bytes, self._options.reading, kept=False
             )
         )
+        ledger.rehearsed = self._places
         self._ledgers[ledger.import_id] = ledger
         # Another file of the delivery may have closed it.
         if import_id and (closed := read_import_result(ledger, source.name)).state != "running":

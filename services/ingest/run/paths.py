@@ -11,7 +11,6 @@ from services.ingest.run.delivery import LoadSource, load_parts
 from services.ingest.run.dry_run import plan_sources
 from services.ingest.run.load_options import DEFAULT_OPTIONS, LoadOptions
 from services.ingest.run.source import load_source
-from services.ingest.run.step import Step
 from services.ingest.sources.find import find_stored, is_collection, list_left_out
 from services.ingest.sources.left_out import LeftOut
 from services.ingest.sources.resolve import Stored, has_members, resolve_sources
@@ -19,6 +18,7 @@ from services.ingest.sources.source import RefusedSource, ResolvedSource, Source
 from services.ingest.write.archive_imports import ArchiveImports
 from services.ingest.write.import_result import ImportResult
 from services.ingest.write.ledger import FAULT
+from services.ingest.write.step import Step
 from shared.db.driver_errors import is_outage
 from shared.errors import BadInputFile, InfrastructureError
 from shared.settings import Settings

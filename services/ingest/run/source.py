@@ -15,7 +15,6 @@ from services.ingest.parse.order_proof import DATE_ORDER
 from services.ingest.parse.refusals import ChunkRefused
 from services.ingest.run.load_options import DEFAULT_OPTIONS, LoadOptions
 from services.ingest.run.loaded_before import finish_loaded_before
-from services.ingest.run.step import LOAD, Step
 from services.ingest.run.table import load_table
 from services.ingest.sources.source import Source
 from services.ingest.write import claim
@@ -25,6 +24,7 @@ from services.ingest.write.import_result import ImportResult, read_import_result
 from services.ingest.write.ledger import FAULT, ImportLedger
 from services.ingest.write.quality_report import count_rejects
 from services.ingest.write.reconnect import Lifeline
+from services.ingest.write.step import LOAD, Step
 from shared.db.connect import connect
 from shared.errors import BadInputFile, ImportCanceled, UptillError
 from shared.texts import first_of
@@ -175,8 +175,8 @@ def run_import(
             # What took effect before a kill is finished, not held.
             if bool(step.held_by) and line.run_until_done(ledger.has_staged_rows):
                 _hold(step.held_by)
-            # A part of a delivery is always loaded: the same bytes with other parts mean other hours.
-            starts_anew = not (step.delivery_id or ledger.checkpoint)
+            # One of several files that set the same is always loaded: the same bytes beside others mean other hours.
+            starts_anew = step.may_skip and not (step.delivery_id or ledger.checkpoint)
             if not (starts_anew and finish_loaded_before(ledger, source, options)):
                 load_table(source, ledger, line, options, step)
         except DaysUnclear as refusal:

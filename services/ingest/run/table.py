@@ -22,7 +22,6 @@ from services.ingest.parse.store_numbers import StoreNumbers
 from services.ingest.run.date_order import require_date_order
 from services.ingest.run.load_options import LoadOptions
 from services.ingest.run.progress import LoadProgress
-from services.ingest.run.step import LOAD, Step
 from services.ingest.sources.source import Source
 from services.ingest.write.database_clock import DatabaseClock
 from services.ingest.write.ledger import ImportLedger
@@ -34,6 +33,7 @@ from services.ingest.write.packed_rows import read_packed_stores
 from services.ingest.write.polls import PollWriter
 from services.ingest.write.quality_report import read_quality
 from services.ingest.write.reconnect import Lifeline
+from services.ingest.write.step import LOAD, Step
 from services.ingest.write.weekly_hours import OnStep
 
 _SAMPLED_REJECTS = 10_000
@@ -151,13 +151,6 @@ def _load_local_hours(
     on_step: OnStep,
 ) -> None:
     def make_writer(conn: psycopg.Connection) -> LocalHoursWriter:
-        return LocalHoursWriter(
-            conn,
-            loader.ledger,
-            layout.kind,
-            stage_only=step.stage_only,
-            completes_delivery=step.is_last,
-            on_step=on_step,
-        )
+        return LocalHoursWriter(conn, loader.ledger, layout.kind, step, on_step)
 
     loader.load_chunks(parsed, make_writer, keeps_chunks=False)

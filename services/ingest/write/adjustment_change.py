@@ -79,13 +79,23 @@ class AdjustmentChange:
             numbers = {"seq": self._early_seq, "effective_seq": effective_seq}
             self._ledger.conn.execute(_INGEST["keep_early_number"], numbers)
         if self._merged:
-            import_id = self._ledger.import_id
-            values = {"seq": self.seq, "effective_seq": effective_seq, "import_id": import_id}
-            ((changed_by,),) = self._ledger.conn.execute(_SQL["record_adjustment"], values)
+            self._ledger.conn.execute(_SQL["record_adjustment"], {"effective_seq": effective_seq})
+        if changed:
+            self._record_maker()
+
+    def _record_maker(self) -> None:
+        """Record who made the change, for as long as its rows are kept, and write the audit."""
+        conn, import_id = self._ledger.conn, self._ledger.import_id
+        values = {"seq": self.seq, "import_id": import_id}
+        ((changed_by, kind, source),) = conn.execute(_SQL["record_maker"], values)
+        actor, said = changed_by or "command", {"kind": kind, "source": source}
+        if self.weekly_changed:
+            record(conn, actor, "stores.changed", str(import_id), **said)
+        if self._merged:
+            stores = {table.find_only_store(conn, self.seq) for table in self._merged} - {None}
+            store = {"store_id": stores.pop()} if len(stores) == 1 else {}
             tables = [table.name for table in self._merged]
-            record(
-                self._ledger.conn, changed_by or "command", "hours.adjusted", str(import_id), tables=tables
-            )
+            record(conn, actor, "hours.adjusted", str(import_id), tables=tables, **said, **store)
 
     def _find_touched(self) -> _Bounds:
         """Return the first and last instant that the change can touch. None: it has no bound on that side."""

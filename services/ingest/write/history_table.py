@@ -55,8 +55,10 @@ class HistoryTable:
             conn.execute(statement, given)
 
     def count_outcomes(self, conn: psycopg.Connection) -> dict[str, int]:
-        """Return how many wanted rows were accepted, duplicates and corrections."""
-        statement = sql.SQL("select outcome, count(*) from {} where not is_gone group by 1")
+        """Return how many wanted rows were accepted, duplicates and corrections. A row that ends counts as a correction."""
+        statement = sql.SQL(
+            "select outcome, count(*) from {} where not is_gone or outcome = 'corrected' group by 1"
+        )
         return dict(conn.execute(statement.format(sql.Identifier(self.wanted))).fetchall())
 
     def merge(self, conn: psycopg.Connection, seq: int) -> bool:
@@ -67,6 +69,13 @@ class HistoryTable:
         ended = conn.execute(self._format(_END), {"seq": seq}).rowcount
         added = conn.execute(self._format(_ADD)).rowcount
         return ended + added > 0
+
+    def find_only_store(self, conn: psycopg.Connection, seq: int) -> str | None:
+        """Return the store that the change with this number is about; None if it is about several, or about labels."""
+        if "store_key" not in (*self.keys, *self.values):
+            return None
+        found = conn.execute(self._format(_FIND_STORES), {"seq": seq}).fetchall()
+        return str(found[0][0]) if len(found) == 1 and found[0][0] is not None else None
 
     def _format(self, statement: sql.SQL) -> sql.Composed:
         return statement.format(
@@ -105,6 +114,10 @@ _END: Final = sql.SQL(
 )
 _ADD: Final = sql.SQL(
     "insert into {table} ({columns}) select {columns} from {wanted} where outcome <> 'duplicate' and not is_gone"
+)
+_FIND_STORES: Final = sql.SQL(
+    "select store_id from (select distinct store_key from {table} where since_seq = %(seq)s or until_seq = %(seq)s"
+    " limit 2) changed left join store using (store_key)"
 )
 
 DATED_HOURS: Final = HistoryTable("dated_hours", ("store_key", "effective_from"), ("intervals",))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import count
 from typing import Any, Literal, Self
 from uuid import UUID
 
@@ -52,6 +53,8 @@ class ImportLedger:
         self._chunk_encoding: Encoding | None = None
         self.named = NO_STORES
         self._early_seq: int | None = None
+        # Of a dry run: the places of its changes, which all of its ledgers share.
+        self.rehearsed = count()
         self._ignores_cancellation = False
 
     @classmethod
@@ -150,7 +153,8 @@ class ImportLedger:
         if self._early_seq is None:
             with self.conn.transaction():
                 seq = self.record_progress(Stretch(end_byte, end_byte), changed=False)
-            self._early_seq = seq
+            # A dry run moves no number, so it counts on.
+            self._early_seq = seq if self.is_kept else seq + next(self.rehearsed)
         return self._early_seq
 
     def count_for(self, import_id: UUID, counts: RowCounts) -> None:

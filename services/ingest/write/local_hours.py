@@ -25,6 +25,7 @@ from services.ingest.parse.doubtful_ids import describe_doubtful_ids
 from services.ingest.parse.kinds import PACKED_KINDS, Kind
 from services.ingest.parse.parsed import ParsedLocalHours
 from services.ingest.write.adjustment_change import AdjustmentChange
+from services.ingest.write.contradictions import note_contradictions
 from services.ingest.write.counts import NO_ROWS, RowCounts, Stretch
 from services.ingest.write.day_numbers import Numbers, check_numbers, check_own_numbers
 from services.ingest.write.hours_delivery import HoursDelivery
@@ -35,6 +36,7 @@ from services.ingest.write.packed_rows import stage_packed
 from services.ingest.write.remarks import Remarks
 from services.ingest.write.rows_delivery import RowsDelivery
 from services.ingest.write.staged_rows import read_delivery, stage_held, stage_rows
+from services.ingest.write.step import LOAD, Step
 from services.ingest.write.weekly_hours import OnStep
 from services.ingest.write.zones_delivery import ZonesDelivery
 from shared.db.arrays import text_array
@@ -85,26 +87,20 @@ class StagedDelivery(Protocol):
 
 
 class LocalHoursWriter:
-    """Writes the chunks of one import, in order. With `stage_only` the rows wait for the rest of their delivery.
-
-    `completes_delivery`: all other files of this kind in the delivery are staged.
-    """
+    """Writes the chunks of one import, in order, as far as the step of its delivery goes."""
 
     def __init__(
         self,
         conn: psycopg.Connection,
         ledger: ImportLedger,
         kind: Kind,
-        *,
-        stage_only: bool = False,
-        completes_delivery: bool = False,
+        step: Step = LOAD,
         on_step: OnStep = lambda *_: None,
     ) -> None:
         self._conn = conn
         self._ledger = ledger
         self._kind = kind
-        self._stage_only = stage_only
-        self._completes_delivery = completes_delivery
+        self._step = step
         self._on_step = on_step
 
     def write_chunk(self, hours: ParsedLocalHours) -> None:
@@ -124,12 +120,13 @@ class LocalHoursWriter:
 
         Raise `BadInputFile` if the days of the week are numbered in contradicting ways.
         """
-        if self._stage_only:
+        if self._step.stage_only:
             self._check_numbers()
             return
         with self._ledger.locked_local_data():
             if self._ledger.has_staged_rows():
                 ids = list(read_delivery(self._conn, self._ledger.import_id))
+                note_contradictions(self._conn, self._ledger.import_id, self._step.beside)
                 delivery = self._read_delivery(ids)
                 self._add_stores(delivery.find_new_stores())
                 delivery.prepare()
@@ -188,6 +185,6 @@ class LocalHoursWriter:
         """Return how files number the days. Done before a store is added: a refused file adds none."""
         if self._kind != "hours":
             return {}
-        stages_more = self._stage_only and not self._completes_delivery
+        stages_more = self._step.stage_only and not self._step.is_last
         check = check_own_numbers if stages_more else check_numbers
         return check(self._conn, self._ledger.import_id)

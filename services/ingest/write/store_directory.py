@@ -47,9 +47,7 @@ class DirectoryMerge:
         self.conn.execute(_SQL["compare"])
         ((self.change.weekly_changed,),) = self.conn.execute(_SQL["changes_stores"])
         LIFETIMES.create_wanted(self.conn)
-        # All changes of a dry run have one number, and another file may have set the same lifetimes.
-        seq = self.change.seq if self.ledger.is_kept else self.change.seq + 1
-        if self.conn.execute(_SQL["want_lifetimes"], {"seq": seq}).rowcount:
+        if self.conn.execute(_SQL["want_lifetimes"], {"seq": self.change.seq}).rowcount:
             self.change.merge(LIFETIMES)
         rows = self.conn.execute(_SQL["count"], values).fetchall()
         return [(import_id, RowCounts(*found)) for import_id, *found in rows]

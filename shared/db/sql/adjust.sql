@@ -1,13 +1,18 @@
 -- Changes of dated hours, special hours, lifetimes, closures and calendars. The caller holds the lock of local data.
 
 -- name: record_adjustment
--- By the key of the import or of its archive.
-with head as (update ledger_head set adjusted_seq = %(effective_seq)s)
-insert into adjustment_change (seq, import_id, changed_by)
-select %(seq)s, import.id, coalesce(import.created_by, parent.created_by)
-from import left join import parent on parent.id = import.parent_id
-where import.id = %(import_id)s
-returning changed_by
+update ledger_head set adjusted_seq = %(effective_seq)s
+
+-- name: record_maker
+-- By the key of the import or of its archive. Kept after the import is forgotten.
+with own as (
+    select import.id, import.kind, import.source, coalesce(import.created_by, parent.created_by) as changed_by
+    from import left join import parent on parent.id = import.parent_id
+    where import.id = %(import_id)s
+), made as (
+    insert into adjustment_change (seq, import_id, changed_by) select %(seq)s, id, changed_by from own
+)
+select changed_by, kind, source from own
 
 -- name: touched_special_hours
 -- The first and last instant that a change can touch, in any time zone and with an overnight interval.
@@ -169,15 +174,29 @@ where closure.id = %(id)s and until_seq is null
     and (%(scope)s::jsonb is null or store.labels @> %(scope)s::jsonb or (closure.store_key = 0 and exists (
         select from store mine where mine.labels @> %(scope)s::jsonb and mine.labels @> closure.labels)))
 
+-- name: closure_to_restore
+-- The same of one that was withdrawn, as it was last.
+select closure.store_key, closure.labels, starts_at, ends_at, treatment, reason, note
+from closure left join store using (store_key)
+where closure.id = %(id)s and until_seq is not null
+    and not exists (select from closure later where later.id = closure.id
+        and (later.until_seq is null or later.until_seq > closure.until_seq))
+    and (%(scope)s::jsonb is null or store.labels @> %(scope)s::jsonb or (closure.store_key = 0 and exists (
+        select from store mine where mine.labels @> %(scope)s::jsonb and mine.labels @> closure.labels)))
+
 -- name: list_closures
 -- Latest start first, with the change that declared each and the last one. A limited caller is also shown those for several
--- stores that apply to one of its own.
+-- stores that apply to one of its own. `withdrawn`: only those that were withdrawn, as they were last; null: any.
 select closure.id, store_id, closure.labels, starts_at, ends_at, treatment, reason, note, last.import_id,
-    first.changed_by as declared_by, first.changed_at as declared_at, last.changed_by, last.changed_at
+    first.changed_by as declared_by, first.changed_at as declared_at, last.changed_by, last.changed_at,
+    gone.changed_by as withdrawn_by, gone.changed_at as withdrawn_at
 from closure left join store using (store_key)
 join adjustment_change last on last.seq = closure.since_seq
 join adjustment_change first on first.seq = (select min(since_seq) from closure version where version.id = closure.id)
-where until_seq is null
+left join adjustment_change gone on gone.seq = closure.until_seq
+where coalesce((until_seq is not null) = %(withdrawn)s, true)
+    and (until_seq is null or not exists (select from closure later where later.id = closure.id
+        and (later.until_seq is null or later.until_seq > closure.until_seq)))
     and (%(id)s::uuid is null or closure.id = %(id)s)
     and (%(store_id)s::text is null or store_id = %(store_id)s)
     and (%(before_at)s::timestamptz is null or (starts_at, closure.id) < (%(before_at)s, %(before_id)s::uuid))

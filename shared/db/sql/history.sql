@@ -234,11 +234,28 @@ with head as materialized (
             where dated.store_key = weekly.store_key and holds_at(dated.since_seq, dated.until_seq, cut.seq, cut.early)
                 and dated.effective_from <= first_day))
 ), differing as (
-    select store_key, kind, subject from effect, cut
-    group by store_key, kind, subject
-    having array_agg(effect order by effect) filter (where cut.seq = %(low)s and holds_at(since_seq, until_seq, cut.seq, cut.early))
-        is distinct from
-        array_agg(effect order by effect) filter (where cut.seq = %(high)s and holds_at(since_seq, until_seq, cut.seq, cut.early))
+    select store_key, kind, subject, before, after
+    from (
+        select store_key, kind, subject,
+            array_agg(effect order by effect) filter (
+                where cut.seq = %(low)s and holds_at(since_seq, until_seq, cut.seq, cut.early)) as before,
+            array_agg(effect order by effect) filter (
+                where cut.seq = %(high)s and holds_at(since_seq, until_seq, cut.seq, cut.early)) as after
+        from effect, cut
+        group by store_key, kind, subject
+    ) compared
+    where before is distinct from after
+), zoned as (
+    select store.store_key, cut.seq, case when coalesce(timezone_since_seq <= cut.seq and timezone_since_seq <> all(early), true)
+        then store.timezone else old.timezone end as timezone
+    from store join chosen using (store_key) cross join cut
+    left join superseded_timezone old on old.store_key = store.store_key and holds_at(coalesce(old.since_seq, 0), old.until_seq, cut.seq, early)
+), said (store_key, kind, subject, before, after) as (
+    -- What held at the two numbers, for those causes that are told in words.
+    select store_key, kind, subject, to_jsonb(before), to_jsonb(after) from differing where kind in ('hours', 'special_hours')
+    union all
+    select store_key, 'timezone', null, jsonb_agg(timezone) filter (where seq = %(low)s), jsonb_agg(timezone) filter (where seq = %(high)s)
+    from zoned group by store_key
 ), change (store_key, kind, subject, seq, observed_at) as (
     select store_key,
         case when exists (
@@ -270,18 +287,22 @@ with head as materialized (
 ), attributed as (
     select change.*, coalesce(early.effective_seq, seq) as counts_from, coalesce(adjusted.import_id, chunk.import_id) as import_id,
         coalesce(adjusted.changed_at, chunk.committed_at) as changed_at,
-        coalesce(adjusted.changed_by, import.created_by, parent.created_by) as changed_by
+        coalesce(adjusted.changed_by, import.created_by, parent.created_by) as changed_by, import.source
     from change
     left join adjustment_change adjusted using (seq)
     left join import_chunk chunk on chunk.commit_seq = change.seq
-    left join import on import.id = chunk.import_id
+    left join import on import.id = coalesce(adjusted.import_id, chunk.import_id)
     left join import parent on parent.id = import.parent_id
     left join early_number early using (seq)
     where coalesce(early.effective_seq, seq) > %(low)s and coalesce(early.effective_seq, seq) <= %(high)s
 )
-select store_id, kind, subject, (array_agg(import_id order by counts_from desc))[1] as import_id, changed_by,
+select store_id, attributed.kind, attributed.subject, (array_agg(import_id order by counts_from desc))[1] as import_id,
+    (array_agg(source order by counts_from desc))[1] as source, changed_by,
+    (array_agg(said.before))[1] as before, (array_agg(said.after))[1] as after,
     max(changed_at) as changed_at, count(distinct seq) as changes,
     nullif(count(distinct observed_at), 0) as polls, min(observed_at) as first_poll_at, max(observed_at) as last_poll_at
 from attributed join chosen using (store_key)
-group by store_id, kind, subject, changed_by
-order by store_id collate "C", max(counts_from), kind, subject
+left join said on said.store_key = attributed.store_key and said.kind = attributed.kind
+    and said.subject is not distinct from attributed.subject
+group by store_id, attributed.kind, attributed.subject, changed_by
+order by store_id collate "C", max(counts_from), attributed.kind, attributed.subject

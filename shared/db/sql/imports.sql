@@ -18,6 +18,11 @@ select case when error ->> 'reason' in ('fault', 'upload_lost') then 'queued' el
         where (part.id = import.id or part.parent_id = import.id) and part.error ->> 'reason' = 'attempts')
 from import where id = %(id)s
 
+-- name: staged_members
+-- The files of an upload that wait to take effect, in load order.
+select id, kind, source from import
+where id = any(%(ids)s) and kind <> 'polls' and state = 'running' order by array_position(%(ids)s, id)
+
 -- name: refused_members
 select source from import
 where id = any(%(ids)s) and state in ('failed', 'canceled')

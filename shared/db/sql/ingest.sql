@@ -527,11 +527,21 @@ where import_id = any(%(ids)s) and reason is null and first_polled_at is null an
 group by import_id
 
 -- name: note_quality
-update import set quality = coalesce(quality, '{}') || %(notes)s where id = %(id)s
+-- Sentences are added to those that it has.
+update import
+set quality = coalesce(quality, '{}') || %(notes)s || case when quality ? 'notes' and %(notes)s ? 'notes'
+    then jsonb_build_object('notes', quality -> 'notes' || (%(notes)s -> 'notes')) else '{}' end
+where id = %(id)s
+
+-- name: add_note
+-- Once, also if an outage repeats it.
+update import
+set quality = coalesce(quality, '{}') || jsonb_build_object('notes', coalesce(quality -> 'notes', '[]') || to_jsonb(%(note)s::text))
+where id = %(id)s and not coalesce(quality -> 'notes', '[]') ? %(note)s
 
 -- name: drop_wanted
 drop table if exists pg_temp.wanted_dated_hours, pg_temp.wanted_special_hours, pg_temp.wanted_lifetime,
-    pg_temp.wanted_closure, pg_temp.wanted_directory
+    pg_temp.wanted_closure, pg_temp.wanted_directory, pg_temp.wanted_zones
 
 -- name: plan_of_staged
 -- What each import of a delivery is about, for a dry run: stores, those that are new, and the first and last date.
@@ -548,12 +558,12 @@ group by import_id
 select store_id, store_key from store where store_id = any(%(ids)s)
 
 -- name: compare_polls
--- How many polls are not stored, and how many are stored with another status. Reads each by index, but the unindexed weeks of
--- another load once for all.
+-- The stored status of each poll in one byte, in the order given: 0 for inactive, 1 for active, 2 for none. Reads each by index,
+-- but the unindexed weeks of another load once for all.
 with loading as materialized (select has_unindexed_week(%(earliest)s, %(latest)s) as is_so)
-select count(*) filter (where old.is_active is null and loaded.is_active is null) as accepted,
-    count(*) filter (where coalesce(old.is_active, loaded.is_active) <> given.first_active) as corrected
-from unnest(%(store_keys)s::integer[], %(at_us)s::bigint[], %(first_active)s::boolean[]) given (store_key, at_us, first_active)
+select string_agg(case coalesce(old.is_active, loaded.is_active) when true then '\x01'::bytea when false then '\x00' else '\x02' end,
+    ''::bytea order by place)
+from unnest(%(store_keys)s::integer[], %(at_us)s::bigint[]) with ordinality given (store_key, at_us, place)
 left join lateral (
     select is_active from observation
     where observation.store_key = given.store_key
@@ -567,6 +577,15 @@ left join (
     offset 0
 ) loaded on loaded.store_key = given.store_key
     and loaded.observed_at = 'epoch'::timestamptz + given.at_us * interval '1 microsecond'
+
+-- name: create_compared
+create temporary table compared_polls (place integer generated always as identity, file integer not null, polls bytea not null)
+
+-- name: keep_compared
+insert into compared_polls (file, polls) values (%(file)s, %(polls)s)
+
+-- name: list_compared
+select file, polls from compared_polls order by place
 
 -- name: has_hours_between
 -- Whether any store from one key to another has hours. The stores of one load have adjacent keys.

@@ -34,7 +34,7 @@ values (%(id)s, 'change', %(kind)s, %(source)s, 'running', %(created_by)s)
 update import set state = 'succeeded', finished_at = clock_timestamp() where id = %(id)s
 
 -- name: replace_hours
--- How many were added, and whether any were added or dropped.
+-- How many were added, and how many dropped.
 with wanted as (
     select distinct day_of_week, opens, closes
     from unnest(%(days)s::smallint[], %(opens)s::integer[], %(closes)s::integer[]) as given (day_of_week, opens, closes)
@@ -53,7 +53,7 @@ with wanted as (
         and (old.day_of_week, old.opens, old.closes) = (wanted.*))
     returning 1
 )
-select (select count(*) from added), exists (select from added) or exists (select from dropped) as changed
+select (select count(*) from added), (select count(*) from dropped)
 
 -- name: replace_labels
 -- Returns the labels that the store had before.

@@ -56,6 +56,26 @@ select
         or exists (select from lifetime where store_key = %(store_key)s and until_seq is null
             and (opened_at > %(now)s or closed_at <= %(now)s))
 
+-- name: makers_of_store
+-- Who made the last change of the hours of a store, and of its time zone. Hours that are gone have changed too.
+select what, known.import_id, import.source, coalesce(adjusted.changed_by, import.created_by, parent.created_by),
+    coalesce(adjusted.changed_at, chunk.committed_at)
+from (
+    select 'timezone', timezone_since_seq from store where store_key = %(store_key)s
+    union all
+    select 'hours', max(seq) from (
+        select since_seq from business_hours where store_key = %(store_key)s
+        union all select until_seq from superseded_hours where store_key = %(store_key)s
+        union all select greatest(since_seq, until_seq) from dated_hours where store_key = %(store_key)s
+    ) changed (seq)
+) given (what, seq)
+left join adjustment_change adjusted using (seq)
+left join import_chunk chunk on chunk.commit_seq = given.seq,
+    lateral (select coalesce(adjusted.import_id, chunk.import_id) as import_id) known
+left join import on import.id = known.import_id
+left join import parent on parent.id = import.parent_id
+where given.seq is not null
+
 -- name: latest_poll
 select latest_observed_at from ledger_head
 

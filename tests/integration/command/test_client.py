@@ -116,7 +116,7 @@ def test_the_commands(client: UptillClient, services: Services, tmp_path: Path) 
     assert "halfway to the next poll" in shown
     assert "Sun 2024-10-13 UTC" in shown
     assert "open 24:00:00" in shown
-    local = run("stores", "timeline", "a/b", "--from", "2024-10-13T08:00", "--to", "2024-10-13T09:00")
+    local = run("stores", "timeline", "a/b", "--from", "2024-10-13T08:00-05:00", "--to", "2024-10-13T14:00Z")
     assert "open 1:00:00" in local
 
     out = tmp_path / "mine.xlsx"

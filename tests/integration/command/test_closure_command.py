@@ -12,6 +12,15 @@ from uptill_client import SpecialDate, TimeRange, UptillClient
 OPENED = datetime(2024, 5, 1, 15, tzinfo=UTC)
 
 
+def restore_twice(services: Services, closure: str) -> None:
+    """Restore a withdrawn closure, first as a dry run, and withdraw it again."""
+    dry = services.run("closures", "restore", closure, "--dry-run")
+    assert "without an end, exclude, force_majeure would hold again" in dry.stderr
+    for command, is_withdrawn in (("restore", False), ("withdraw", True)):
+        assert services.run("closures", command, closure).returncode == 0
+        assert (closure in services.run("closures", "list", "--withdrawn").stdout) is is_withdrawn
+
+
 def test_every_subcommand_and_call(env: dict[str, str], tmp_path: Path) -> None:
     load_fleet(
         env["UPTILL_DATABASE_URL"], {"a": Store(polls=[(datetime(2024, 10, 14, 18, tzinfo=UTC), True)])}
@@ -40,13 +49,15 @@ def test_every_subcommand_and_call(env: dict[str, str], tmp_path: Path) -> None:
             ),
             *("--treatment", "exclude", "--reason", "force_majeure", "--note", "The city closed the street."),
         ).strip()
-        everywhere = run("declare", "--store", "*", "--from", "2024-12-25", "--treatment", "as_up").strip()
+        everywhere = run(
+            "declare", "--store", "*", "--from", "2024-12-25T00:00Z", "--treatment", "as_up"
+        ).strip()
         listed = run("list")
         for text in (closure, everywhere, "2024-10-18 21:00", "2024-10-18 23:30", "exclude", "force_majeure"):
             assert text in listed
         assert "changed" not in run("show", closure)
         for planned in (
-            ("declare", "--store", "a", "--from", "2024-10-20", "--treatment", "as_up"),
+            ("declare", "--store", "a", "--from", "2024-10-20T00:00Z", "--treatment", "as_up"),
             ("change", closure, "--to", "none"),
             ("withdraw", closure),
         ):
@@ -63,7 +74,9 @@ def test_every_subcommand_and_call(env: dict[str, str], tmp_path: Path) -> None:
             assert text in shown
         run("withdraw", closure)
         assert closure not in run("list")
-        assert services.run("closures", "show", closure).returncode == 1
+        assert f"withdrawn  20{datetime.now(UTC):%y}-" in run("show", closure)
+        assert closure in run("list", "--withdrawn")
+        restore_twice(services, closure)
         for wrong in (["--store", "a", "--label", "x=y"], []):
             refused = services.run(
                 "closures", "declare", "--from", "2024-10-18", "--treatment", "ignore", *wrong

@@ -96,6 +96,7 @@ def test_what_an_upload_cannot_read_or_does_not_apply(
     assert held.returncode == 1
     assert "NOT APPLIED: am.csv, because pm.csv of the same delivery was not loaded" in held.stderr
     shown = services.run("imports", "list")
+    assert shown.stdout.split()[:5] == ["id", "state", "accepted", "corrected", "rejected"]
     assert "failed" in shown.stdout
     import_id = next(line.split()[0] for line in shown.stdout.splitlines() if "failed" in line)
     assert "pm.csv of the same delivery was not loaded" in services.run("imports", "show", import_id).stdout

@@ -69,7 +69,9 @@ def test_the_command(services: Services, client: UptillClient) -> None:
     assert len(in_json) == len(list(client.store_outages("a/b")))
     assert set(in_json[0]) == set(StoreOutage.__dataclass_fields__)
     assert run("--window", "PT6H", "--sort", "length", "--ended", "--reason", "late_opening").count("\n") == 1
-    assert run("--from", "2024-10-14T06:00", "--to", "2024-10-14T07:00-05:00").count("\n") > 1
+    assert run("--from", "2024-10-14T06:00Z", "--to", "2024-10-14T07:00-05:00").count("\n") > 1
+    refused = services.run("outages", "--from", "2024-10-14T06:00", "--to", "2024-10-14T07:00-05:00")
+    assert (refused.returncode, "write 2024-10-14T06:00Z" in " ".join(refused.stderr.split())) == (2, True)
     refused = services.run("outages", "--window", "P1M")
     assert (refused.returncode, "'P1M' is not a window" in " ".join(refused.stderr.split())) == (2, True)
     refused = services.run("outages", "--from", "yesterday")

@@ -155,7 +155,7 @@ REFUSED = (
     (("reports", "list", "--policy", "odd"), "--policy"),
     (("stores", "timeline", "0042", "--window", "odd"), "--window"),
     (
-        ("stores", "timeline", "0042", "--as-of", "2024-10-14T18:00:00Z", "--from", "2030-01-01"),
+        ("stores", "timeline", "0042", "--as-of", "2024-10-14T18:00:00Z", "--from", "2030-01-01T00:00Z"),
         "out of order",
     ),
     (("schedules", "create", "n", "--cron", "61 * * * *", "--zone", "UTC"), "cron"),

@@ -34,7 +34,7 @@ def test_revise_and_diff(services: Services, client: UptillClient) -> None:
     table = run("diff", first.id, second.id)
     assert re.search(r"^0042 +downtime_last_hour +minutes +[\d.]+ +[\d.]+$", table, re.MULTILINE)
     assert re.search(r"^0042 +uptime_last_day +hours +", table, re.MULTILINE)
-    assert re.search(r"^0042 +late_polls +1 +command +20\d\d-", table, re.MULTILINE)
+    assert re.search(r"^0042 +late_polls +1 +live polls +- +20\d\d-", table, re.MULTILINE)
     assert json.loads(run("diff", first.id, second.id, "--json"))[0]["store_id"] == "0042"
     assert run("diff", first.id, second.id, "--csv").startswith(
         "store_id,presence,column,before,after,causes\n"

@@ -107,7 +107,6 @@ def compare_polls(conn: psycopg.Connection, stores: Stores) -> list[tuple[Any, .
         {
             "store_keys": keys.tolist(),
             "at_us": [at for each in stored for at in (each, each + 1)],
-            "first_active": [True] * len(keys),
             "earliest": AS_OF - timedelta(days=1),
             "latest": AS_OF,
         },

@@ -253,7 +253,8 @@ def test_each_change_is_recorded_with_what_it_can_touch(database_url: str, tmp_p
         ("2024-12-24 00:00:00+00", "2024-12-28 00:00:00+00"),
         (None, None),
     ]
-    assert audited[0] == ("command", "hours.adjusted", str(closure.id), {"tables": ["closure"]})
+    said = {"tables": ["closure"], "kind": "closures", "source": str(tmp_path / "1.csv"), "store_id": "a"}
+    assert audited[0] == ("command", "hours.adjusted", str(closure.id), said)
     assert one(database_url, "select adjusted_seq = data_cut and latest_observed_at is null from ledger_head")
 
 

@@ -79,8 +79,9 @@ def test_a_closure_is_declared_changed_and_withdrawn(service: TestClient, databa
     assert service.get(path).json() == moved
 
     assert service.delete(path).status_code == 204
-    for answer in (service.get(path), service.patch(path, json={"note": "x"}), service.delete(path)):
+    for answer in (service.patch(path, json={"note": "x"}), service.delete(path)):
         problem(answer, 404, "closure_not_found")
+    assert service.get(path).json()["withdrawn_at"] is not None
     with psycopg.connect(database_url) as conn:
         versions = conn.execute(
             "select treatment, ends_at is null, until_seq is null from closure order by since_seq"

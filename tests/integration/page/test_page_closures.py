@@ -102,6 +102,26 @@ def test_a_closure_is_withdrawn_after_its_effect_is_seen(browser: httpx2.Client,
     assert again.status_code == 404
 
 
+def test_a_withdrawn_closure_is_shown_and_declared_again(browser: httpx2.Client, services: Services) -> None:
+    send(browser, "save")
+    declared = text_of(store_page(browser))
+    (link,) = re.findall(r'href="\.\./(closures/[0-9a-f-]{36})\?', new(browser).text)
+    assert "Withdrawn closures" not in text_of(new(browser).text)
+    shown = new(browser).text
+    browser.post(f"/{link}/withdraw", data={"form_token": form_token(shown), **PLACE})
+    page = text_of(new(browser).text)
+    assert re.search(
+        r"Withdrawn closures of this store .* withdrawn 20\d\d-\d\d-\d\d \d\d:\d\d\S* UTC by [0-9a-z]{8}",
+        page,
+    )
+    answer = browser.post(f"/{link}/restore", data={"form_token": form_token(shown), **PLACE})
+    assert answer.status_code == 303
+    assert count_closures(services) == 1
+    # The last change of the closure is another one now.
+    before, after = (page.partition("Declared by")[0] for page in (declared, text_of(store_page(browser))))
+    assert before == after
+
+
 @pytest.mark.parametrize(
     ("fields", "words"),
     [

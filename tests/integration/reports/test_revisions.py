@@ -214,6 +214,11 @@ def test_the_difference_names_each_cause(world: World) -> None:
         )
     hours = found["stores"][1]["causes"][0]
     assert hours["changed_by"] == found["stores"][2]["causes"][0]["changed_by"] == "abcd1234"
+    terms = [(one["before"], one["after"], one["source"]) for one in (hours, found["stores"][4]["causes"][0])]
+    assert terms == [
+        (None, "Fri 10:00-22:00", "store b"),
+        (None, "09:00-10:00", "store e"),
+    ]
     values = {value["column"]: (value["before"], value["after"]) for value in found["stores"][1]["values"]}
     assert values["uptime_last_day"][0] > values["uptime_last_day"][1] > 0
 
@@ -232,7 +237,10 @@ def test_rare_causes(world: World) -> None:
     replace_labels(world.url, "d", {"floor": "1"}, ChangeOptions("abcd1234"))
     replace_special_hours(world.url, "d", [LocalDate("2023-01-01", [])], ChangeOptions("abcd1234"))
     world.send_poll("d", "inactive", FRIDAY + timedelta(hours=3, minutes=1))
-    assert world.causes(first, world.revise(first)) == {
+    second = world.revise(first)
+    zone = world.diff(first, second)["stores"][1]["causes"][1]
+    assert (zone["kind"], zone["before"], zone["after"]) == ("timezone", None, "Asia/Tokyo")
+    assert world.causes(first, second) == {
         "a": [("lifetime", None)],
         "b": [("hours", None), ("timezone", None)],
         "c": [("labels", None), ("calendar", "us")],
@@ -313,8 +321,14 @@ def test_changes_of_one_subject_are_one_cause_for_each_who_made_them(world: Worl
     path = f"/v1/reports/{second['id']}/diff"
     rows = csv.DictReader(io.StringIO(api.get(path, params={"against": first["id"], "format": "csv"}).text))
     causes = {row["store_id"]: row["causes"] for row in rows}
-    assert re.fullmatch(r"late_polls \(3\) by command at \S+ \(3 changes\)", causes["a"])
-    assert re.fullmatch(r"hours 2024-10-01 by abcd1234 at \S+ \(2 changes\), by wxyz1234 at \S+", causes["b"])
+    assert re.fullmatch(r"late_polls \(3\) by command \(\S+/4.csv\) at \S+ \(3 changes\)", causes["a"])
+    said = (
+        r"hours 2024-10-01: none -> Fri 12:00-22:00 by abcd1234 \(store b\) at \S+ \(2 changes\), by wxyz1234"
+    )
+    assert re.fullmatch(rf"{said} \(store b\) at \S+", causes["b"])
+    replace_dated(world, "b", "2024-10-01", "13:00")
+    (again,) = world.diff(second, world.revise(second))["stores"][0]["causes"]
+    assert (again["before"], again["after"]) == ("Fri 12:00-22:00", "Fri 13:00-22:00")
     # Counts are whole numbers, times are not.
     numbers = {value["column"]: value["after"] for value in found["a"]["values"]}
     assert type(numbers["polls_last_day"]) is int
@@ -360,7 +374,7 @@ def test_pages_and_csv_hold_every_store(world: World, api: TestClient) -> None:
     rows = list(csv.DictReader(io.StringIO(texts[0].text)))
     assert {row["store_id"] for row in rows} == set(NAMES)
     assert {row["column"] for row in rows} == {"uptime_last_day", "downtime_last_day"}
-    assert all(row["causes"].startswith("late_polls (1) by command at 20") for row in rows)
+    assert all(re.match(r"late_polls \(1\) by command \(.+csv\) at 20", row["causes"]) for row in rows)
 
 
 def test_what_cannot_be_revised_or_compared(world: World, api: TestClient, worker: WorkerContext) -> None:

@@ -68,7 +68,7 @@ async def declare_closure(
 async def read_closures(
     context: Context, key: Viewer, chosen: Annotated[ClosureQuery, Query()]
 ) -> ClosurePage:
-    """List the closures that were not withdrawn, latest start first.
+    """List the closures that were not withdrawn, or those that were, latest start first.
 
     A key that is limited to some stores sees those of its stores, and those for labels or every store that apply to them.
     """
@@ -76,7 +76,12 @@ async def read_closures(
     store_id = None if chosen.store_id is None else require_store_id(chosen.store_id, allow_odd=True)
     async with borrowed_async(context.pools.reading) as conn:
         found = await closure_reads.list_closures(
-            conn, key.visible, store_id=store_id, before=before, limit=chosen.limit + 1
+            conn,
+            key.visible,
+            store_id=store_id,
+            before=before,
+            withdrawn=chosen.withdrawn,
+            limit=chosen.limit + 1,
         )
     page, last = cut_page(found, chosen.limit)
     return ClosurePage(
@@ -87,7 +92,7 @@ async def read_closures(
 
 @router.get("/v1/closures/{closure_id}", responses=answers(ClosureNotFound))
 async def read_closure(context: Context, key: Viewer, closure_id: ClosureId) -> ClosureBody:
-    """Show a closure that holds."""
+    """Show a closure that holds, or one that was withdrawn as it was last."""
     return await _show(context, key, closure_id)
 
 
@@ -128,6 +133,16 @@ async def withdraw_closure(
     if dry_run:
         return body_answer(await _show(context, key, closure_id))
     return Response(status_code=status.HTTP_204_NO_CONTENT)
+
+
+@router.post("/v1/closures/{closure_id}/restore", responses=answers(ClosureNotFound, ClosureExists))
+async def restore_closure(
+    context: Context, key: Closer, closure_id: ClosureId, *, dry_run: DryRun = False
+) -> ClosureBody:
+    """Declare a withdrawn closure again, with the terms that it had last. One that holds stays as it is."""
+    restore = partial(closures.restore_closure, _database_url(context), key, dry_run=dry_run)
+    await context.changes_lane.run(partial(restore, closure_id))
+    return await _show(context, key, closure_id)
 
 
 async def _show(context: IngestContext, key: ApiKey, closure_id: UUID) -> ClosureBody:
