@@ -145,7 +145,7 @@ def test_the_week_shown_is_that_of_the_report(browser: TestClient, worker: Worke
             up, down, unknown = map(length, figures_of(row, week))
             page = open_page(browser, f"/stores/{store.replace('/', '%2F')}?week={monday}")
             expected = f"up {up} down {down} " + (f"unknown {unknown} " if unknown != "0 s" else "")
-            tile = page.partition(" week shown ")[2].partition(" last hour ")[0]
+            tile = page.partition(" week shown ")[2].partition(" last hour ")[0] + " "
             if expected not in tile:
                 wrong.append((store, week, expected, tile))
     assert wrong == []
