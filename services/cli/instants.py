@@ -1,7 +1,7 @@
 """Instants and dates as people type them. A time without an offset is refused, unless it is of one store with a known zone."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NoReturn, Protocol
 from zoneinfo import ZoneInfo
 
@@ -60,8 +60,8 @@ class StoreTimes:
         zone = self._zone or self._read_zone(text, self._read_store())
         meant = [at.astimezone(zone) for at in instants_of(found, zone)]
         if not meant:
-            jump = instant_of(found, zone).astimezone(zone).replace(tzinfo=None)
-            _refuse(text, f"does not occur in {zone.key}, where clocks go forward then", f"{jump.isoformat(timespec='minutes')}")
+            after = instant_of(found, zone).astimezone(zone).isoformat(timespec="minutes")
+            _refuse(text, f"does not occur in {zone.key}, where clocks go forward then", after)
         if len(meant) > 1:
             first, second = (f"{found.isoformat()}{offset_text(at)}" for at in meant)
             _refuse(text, f"occurs twice in {zone.key}, where clocks go back then", first, f"or {second}")
