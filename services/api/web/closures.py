@@ -8,9 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import Field
-from starlette.concurrency import run_in_threadpool
 
-from services.api.context import ApiContext, Context
+from services.api.context import ApiContext, Context, OneStoreTurn
 from services.api.web.closure_effect import ClosureEffect
 from services.api.web.closure_form import REASONS, TREATMENTS, ClosureDraft
 from services.api.web.error_page import PAGE_TAG
@@ -39,16 +38,22 @@ class ClosurePlace(WeekQuery):
 
 @router.get("/closures/new")
 async def show_form(
-    context: Context, key: PageCloser, request: Request, chosen: Annotated[ClosurePlace, Query()]
+    context: Context,
+    key: PageCloser,
+    turn: OneStoreTurn,
+    request: Request,
+    chosen: Annotated[ClosurePlace, Query()],
 ) -> Response:
     """Show the form, filled in with the stretch, and the closures of the week."""
     week = await _read_week(context, key, chosen)
     draft = ClosureDraft.of_stretch(chosen.begin, chosen.end, week.zone)
-    return _show(request, chosen, week, draft=draft)
+    return await turn.run(week.given.weight, lambda: _show(request, chosen, week, draft=draft))
 
 
 @router.post("/closures")
-async def declare(context: Context, key: PageCloser, request: Request, form: SentForm) -> Response:
+async def declare(
+    context: Context, key: PageCloser, turn: OneStoreTurn, request: Request, form: SentForm
+) -> Response:
     """Show the effect of a closure, or declare it, as `POST /v1/closures` does."""
     chosen = _parse_place(form)
     week = await _read_week(context, key, chosen)
@@ -63,7 +68,7 @@ async def declare(context: Context, key: PageCloser, request: Request, form: Sen
         return _show(request, chosen, week, draft=draft, fault=str(error), status=status)
     if not is_try:
         return _back_to_store(request, chosen)
-    effect = await run_in_threadpool(ClosureEffect.of_adding, week.given, closure)
+    effect = await turn.run(week.given.weight, lambda: ClosureEffect.of_adding(week.given, closure))
     return _show(request, chosen, week, draft=draft, effect=effect, warnings=answer.get("warnings", []))
 
 
@@ -71,6 +76,7 @@ async def declare(context: Context, key: PageCloser, request: Request, form: Sen
 async def show_closure(
     context: Context,
     key: PageCloser,
+    turn: OneStoreTurn,
     request: Request,
     closure_id: ClosureId,
     chosen: Annotated[ClosurePlace, Query()],
@@ -80,7 +86,7 @@ async def show_closure(
     found = next((each for each in week.given.terms.closures if each.id == str(closure_id)), None)
     if found is None:  # it is of another week, or was withdrawn meanwhile
         return _back_to_store(request, chosen)
-    effect = await run_in_threadpool(ClosureEffect.of_withdrawing, week.given, found.id)
+    effect = await turn.run(week.given.weight, lambda: ClosureEffect.of_withdrawing(week.given, found.id))
     return render(request, "closure.html", chosen=chosen, week=week, closure=found, effect=effect)
 
 

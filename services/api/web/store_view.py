@@ -61,6 +61,11 @@ class StoreView:
     coming: StoreTerms
 
     @property
+    def weight(self) -> int:
+        """What processor time grows with."""
+        return self.week.weight + (0 if self.recent is None else self.recent.weight)
+
+    @property
     def store(self) -> StoreRow:
         return self.week.store
 
