@@ -57,8 +57,8 @@ def reasons_reference() -> str:
         [
             "# Why a row is rejected, or a file refused",
             "",
-            "A rejected row is not loaded; all other rows are. It is stored with its line (counted from 1), the byte it starts",
-            f"at, the reason, and the first {RAW_BYTES} bytes of its text.",
+            "A rejected row is not loaded; all other rows are. The first 100,000 of an import are listed, each with its line",
+            f"(counted from 1), the byte it starts at, the reason, and the first {RAW_BYTES} bytes of its text. Others are counted.",
             "",
             "All files except polls take effect for a store completely or not at all: if one of its rows is rejected, the store",
             "keeps what it had, and its other rows are rejected as `store_incomplete`.",

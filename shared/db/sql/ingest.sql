@@ -96,9 +96,6 @@ where loaded.sha256 = %(sha256)s and loaded.state = 'succeeded' and loaded.deliv
                 select commit_seq from import_chunk where import_id = other.id order by chunk_no desc limit 1))
 order by loaded.id desc limit 5
 
--- name: passing_rejects
-select reason, raw from import_reject where import_id = %(id)s and reason = any(%(reasons)s) limit %(limit)s
-
 -- name: count_import
 update import
 set rows_read = rows_read + %(accepted)s + %(duplicate)s + %(corrected)s + %(rejected)s,
@@ -454,12 +451,14 @@ with taken as (
     delete from import_staged
     where import_id = any(%(ids)s) and store_id = any(%(held)s::text[]) and reason is null and line is not null
     returning import_id, line, byte_offset, raw
-), rejected as (
+), ranked as (
+    select taken.*, row_number() over (partition by import_id order by line) <= room as is_listed
+    from taken join unnest(%(ids)s::uuid[], %(rooms)s::bigint[]) given (import_id, room) using (import_id)
+), listed as (
     insert into import_reject (import_id, line, byte_offset, reason, raw)
-    select import_id, line, byte_offset, 'store_incomplete', raw from taken
-    returning import_id
+    select import_id, line, byte_offset, 'store_incomplete', raw from ranked where is_listed
 )
-select import_id, count(*) from rejected group by import_id
+select import_id, 'store_incomplete', count(*), count(*) filter (where not is_listed) from ranked group by import_id
 
 -- name: held_stores
 -- The first rejected row of each store, and whether the store exists and has neither hours nor zone of its own.
