@@ -22,6 +22,7 @@ FILE_REASONS = {
     "ratio": "the archive unpacks to more than 200 times its size, or has more than 1,000 members",
     "name": "a file name in the archive is longer than 255 characters or 1 KB, or contains control characters; or several files in it have this name",
     "members": "the upload has more than 1,000 files, counting those in archives",
+    "blank_lines": "a million lines or more of a chunk are blank, or 64 KB or more above the header",
     "changed_during_read": "the file changed while it was read",
     "reject_threshold": "more rows of a chunk were rejected than the limit allows",
 }

@@ -37,7 +37,7 @@ values (%(id)s, 'command', %(kind)s, %(source)s, %(size_bytes)s, %(reading)s)
 
 -- name: start_import
 update import
-set kind = %(kind)s, state = 'running', error = null, finished_at = null,
+set kind = %(kind)s, size_bytes = %(size_bytes)s, state = 'running', error = null, finished_at = null,
     quality = nullif(coalesce(quality, '{}') || %(remark)s, '{}'),
     started_at = case when state = 'queued' then clock_timestamp() else started_at end
 where id = %(id)s and state <> 'canceled'
