@@ -46,7 +46,8 @@ def reject_staged(
     The statement takes `ids`, and as `rooms`, how many more rows each may list. It returns rows of an import, a reason, the
     number of rejected rows and how many of them it did not list.
     """
-    given = {**values, "ids": list(ids), "rooms": _find_rooms(conn, ids)}
+    each = list(dict.fromkeys(ids))  # rows of an import may be staged in two ways
+    given = {**values, "ids": each, "rooms": _find_rooms(conn, each)}
     for import_id, reason, rejected, unlisted in conn.execute(statement, given).fetchall():
         if unlisted:
             conn.execute(_SQL["count_unlisted"], {"id": import_id, "reasons": Jsonb({reason: unlisted})})
