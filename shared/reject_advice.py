@@ -1,7 +1,7 @@
 """What to do about a rejected row, by the way that it came in: what helps with a file helps no sender of a hook's calls."""
 
 from collections.abc import Mapping
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from shared.row_reasons import ROW_REASONS
 from shared.store_ids import NO_ID, ODD_LOOKS
@@ -68,3 +68,9 @@ def advise(reason: str, way: WayIn) -> str | None:
 def require_advice(reason: str, way: WayIn) -> str:
     """Like `advise`, for a reason of this release. Raise KeyError for any other."""
     return ADVICE[way].get(reason) or ROW_REASONS[reason]
+
+
+def describe_listed(rejected: int, quality: Mapping[str, Any] | None) -> str:
+    """Return how many of an import's rejected rows are listed, or nothing if all are."""
+    unlisted = sum((quality or {}).get("rejects_unlisted", {}).values())
+    return f"the first {rejected - unlisted:,} of {rejected:,} rejected rows are listed" if unlisted else ""

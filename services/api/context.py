@@ -1,6 +1,6 @@
 """The servers and settings that routes and use cases work with, built once in `main`."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +11,7 @@ from services.api.changes import ReportChanges
 from services.api.download_links import FileChecks, LinkAudit, LinkSigner
 from services.api.ingest_calls import IngestRelay
 from services.api.report_reads import ReportReads
+from services.api.store_turns import StoreTurn, StoreTurns
 from services.api.turns import KeyTurns
 from services.api.use_cases.fleet_hours import FleetHours
 from services.api.use_cases.live_feed import LiveFeed
@@ -48,6 +49,7 @@ class ApiContext:
     outage_turns: KeyTurns
     series_lane: Lane
     series_turns: KeyTurns
+    store_turns: StoreTurns
     signer: LinkSigner
     stopping: Stopping
     links: LinkAudit
@@ -73,3 +75,12 @@ async def _get_context(request: Request) -> ApiContext:
 
 
 Context = Annotated[ApiContext, Depends(_get_context)]
+
+
+async def _take_store_turn(request: Request, context: Context) -> AsyncIterator[StoreTurn]:
+    async with context.store_turns.take(request.state.caller.prefix) as turn:
+        yield turn
+
+
+# For routes that compute one store. It goes after the parameter that finds the key, and ends when the answer is sent.
+OneStoreTurn = Annotated[StoreTurn, Depends(_take_store_turn)]

@@ -40,6 +40,7 @@ from services.api.routes import (
     webhooks,
 )
 from services.api.routes.health import api_checks
+from services.api.store_turns import StoreTurns
 from services.api.turns import KeyTurns
 from services.api.use_cases.live_feed import LiveFeed
 from services.api.use_cases.remembered import Remembered
@@ -122,10 +123,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                     yield
             finally:
                 await run_in_threadpool(context.publisher.close, _PUBLISHED_WITHIN_S)
-                context.storage_lane.close()
-                context.keys_lane.close()
-                context.outage_lane.close()
-                context.series_lane.close()
+                for lane in (
+                    context.storage_lane,
+                    context.keys_lane,
+                    context.outage_lane,
+                    context.series_lane,
+                ):
+                    lane.close()
+                context.store_turns.close()
                 await context.ingest.close()
                 await rates.close()
                 stop_tracing()
@@ -229,6 +234,7 @@ def _build_context(settings: Settings, pools: Pools, provider: "Provider | None"
             "the computation of series", Overloaded, threads=1, waiting=16, within_s=30.0, breaks=False
         ),
         series_turns=KeyTurns(waiting=4, calls="series", instead="ask for several groups in one call"),
+        store_turns=StoreTurns(),
         signer=LinkSigner(storage, settings.presign_s),
         stopping=stopping,
         links=LinkAudit(pools.accepting),

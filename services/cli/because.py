@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from services.cli.console import labels_text, minute
+from services.cli.console import labels_text, minute, note
 from services.cli.local_times import format_clock, zone_to_show
 from shared.border_words import name_borders
 from shared.outside_words import NO_POLL
@@ -43,7 +43,7 @@ class Reasons:
 
     def _name_cause(self, segment: ExplainedSegment, none: str) -> str:
         if segment.closure_id is not None:
-            return f"closure [{self._closures[segment.closure_id]}]"
+            return f"closure [{self._closures.get(segment.closure_id, segment.closure_id)}]"
         if not segment.polls:
             return none + (", which counts as down" if segment.state == "down" else "")
         first, last = segment.polls[0], segment.polls[-1]
@@ -72,6 +72,12 @@ class Reasons:
 def number_closures(closures: Sequence[AppliedClosure]) -> dict[str, str]:
     """Return the number of each closure by its id: c1, c2 and so on."""
     return {closure.id: f"c{number}" for number, closure in enumerate(closures, 1)}
+
+
+def note_more_closures(more: int) -> None:
+    """Say how many closures are not described, if any."""
+    if more > 0:
+        note(f"and {more:,} more closures: `uptill closures list` shows them")
 
 
 def describe_closure(closure: AppliedClosure, number: str) -> str:

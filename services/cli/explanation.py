@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from services.cli.because import Reasons
+from services.cli.because import Reasons, note_more_closures
 from services.cli.console import instant, note, print_text, print_warning
 from services.cli.timeline import format_length, print_segments
 from shared.outside_words import NO_POLL, NONE_IN_HOURS, describe_outside
@@ -19,6 +19,7 @@ def show_explanation(found: Explanation) -> None:
     print_text("")
     for line in reasons.notes():
         print_text(line)
+    note_more_closures(found.closures_total - len(found.closures))
     print_text(
         f"policy {found.policy} (version {found.policy_version}), as of {instant(found.as_of)}, data cut {found.data_cut}"
     )

@@ -13,7 +13,7 @@ from services.cli.tables import print_table
 from services.ingest.quality_warnings import list_warnings
 from services.ingest.show import describe_quality
 from shared.exit_codes import ExitCode
-from shared.reject_advice import WayIn, advise, find_way_in
+from shared.reject_advice import WayIn, advise, describe_listed, find_way_in
 from uptill_client import ImportStatus
 
 app = typer.Typer(no_args_is_help=True, help="Look at imports: list, show, cancel.")
@@ -113,6 +113,8 @@ def rejects(
     if more > 0 and way == "hook" and len(rows) < limit:
         note(f"and {more:,} more that are not kept: of each hook and day, the first 10,000 are")
     elif more > 0:
+        if listed := describe_listed(found.counts.rejected, found.quality):
+            note(listed)
         note(f"and {more:,} more: `uptill rejects {import_id} --csv` prints all that are kept")
 
 

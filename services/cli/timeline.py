@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from rich.cells import cell_len
 from rich.text import Text
 
-from services.cli.because import describe_closure, number_closures
+from services.cli.because import describe_closure, note_more_closures, number_closures
 from services.cli.console import instant, note, print_text, stdout
 from services.cli.local_times import format_clock, format_day, zone_to_show
 from services.cli.tables import fold_last, table_lines
@@ -42,6 +42,7 @@ def show_timeline(timeline: Timeline) -> None:
     _show_totals(timeline)
     for closure in timeline.closures:
         print_text(describe_closure(closure, numbers[closure.id]))
+    note_more_closures(timeline.closures_total - len(timeline.closures))
     for day in timeline.special_days:
         print_text(_describe_day(day))
     ignored = sum(not poll.counts for poll in timeline.polls)
@@ -86,7 +87,7 @@ def _make_row(begin: datetime, end: datetime, state: str) -> Sequence[str]:
 def _name_cause(segment: Segment, numbers: dict[str, str], zone: ZoneInfo) -> str:
     borders = name_borders(segment.begin_rule, segment.end_rule, of_closure=segment.closure is not None)
     if segment.closure is not None:
-        cause = f"closure [{numbers[segment.closure.id]}]"
+        cause = f"closure [{numbers.get(segment.closure.id, segment.closure.id)}]"
     elif segment.poll is None:
         cause = "no poll" + (", which counts as down" if segment.state == "down" else "")
     else:

@@ -176,7 +176,8 @@ def _list_remarks(result: ImportResult) -> Iterator[str]:
         yield escape(f"{source} line {reject.line}: {reject.reason}: {what}{quoted(raw)}")
     if result.rejected > len(result.first_rejects):
         more = result.rejected - len(result.first_rejects)
-        where = f": `uptill rejects {result.id}` shows all" if result.id else ""
+        shown = "the first of them" if "rejects_unlisted" in (result.quality or {}) else "all"
+        where = f": `uptill rejects {result.id}` shows {shown}" if result.id else ""
         yield escape(f"{source}: and {count_of(more, 'more rejected row')}{where}")
     for warning in list_warnings(result.quality or {}):
         yield f"[bold yellow]warning:[/] {escape(escape_unprintable(f'{source}: {warning}'))}"

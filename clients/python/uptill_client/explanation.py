@@ -85,3 +85,4 @@ class Explanation:
     is_exact: bool
     closures: Sequence[AppliedClosure]
     windows: Sequence[ExplainedWindow]
+    closures_total: int = 0

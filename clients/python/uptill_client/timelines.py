@@ -110,7 +110,7 @@ class TimelineDay:
 class Timeline:
     """How the uptime of one store in one window comes about. `segments` cover `spans` and add up to `totals`.
 
-    `closures`: those that the segments name, and notes. `special_days`: the dates with special hours or a calendar's.
+    `closures`: the first of those that the segments name, and notes; `closures_total` counts all of them. `special_days`: the dates with special hours or a calendar's.
     """
 
     store_id: str
@@ -128,3 +128,4 @@ class Timeline:
     totals: Totals
     closures: Sequence[AppliedClosure] = ()
     special_days: Sequence[TimelineDay] = ()
+    closures_total: int = 0

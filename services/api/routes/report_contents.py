@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, status
+from fastapi import APIRouter, Path, Query, Response, status
 from fastapi.responses import RedirectResponse
-from starlette.concurrency import run_in_threadpool
 
-from services.api.context import Context
+from services.api.context import Context, OneStoreTurn
+from services.api.encoded_answer import EncodedAnswer
 from services.api.routes.reports import NO_STORE, Reader, ReportId
 from services.api.schemas.explanation import ExplanationBody, ExplanationQuery
 from services.api.schemas.failed_stores import FailedStoreBody, FailedStorePage, FailedStoreQuery
@@ -19,6 +19,7 @@ from shared.errors import (
     FileLost,
     FileNotReady,
     NotExplainable,
+    Overloaded,
     ReportExpired,
     StoreFailed,
     StoreNotInReport,
@@ -70,15 +71,19 @@ async def read_failed_stores(
 
 @router.get(
     "/v1/reports/{report_id}/stores/{store_id:path}",
-    responses=answers(NotExplainable, StoreNotInReport, StoreFailed, ReportExpired, DataForgotten),
+    response_model=ExplanationBody,
+    responses=answers(
+        NotExplainable, StoreNotInReport, StoreFailed, ReportExpired, DataForgotten, Overloaded
+    ),
 )
 async def explain_store(
     context: Context,
     key: Reader,
+    turn: OneStoreTurn,
     report_id: ReportId,
     store_id: Annotated[str, Path(description="The store's id.")],
     chosen: Annotated[ExplanationQuery, Query()],
-) -> ExplanationBody:
+) -> Response:
     """Explain one store's row of a report: every segment of each window, the rule and the data behind it.
 
     The explanation reads the data that the report was made from, even if it has changed since.
@@ -87,8 +92,8 @@ async def explain_store(
     async with borrowed_async(context.pools.reading) as conn:
         given = await read_explanation(conn, context.sealed, report, store_id, key.visible, chosen.window)
     limited = key.visible.labels is not None
-    return await run_in_threadpool(_build_explanation, given, fold=chosen.fold, limited=limited)
+    return await turn.run(given.weight, lambda: _build_explanation(given, fold=chosen.fold, limited=limited))
 
 
-def _build_explanation(given: ExplanationInput, *, fold: bool, limited: bool) -> ExplanationBody:
-    return ExplanationBody.of_explanation(given, given.explain(fold=fold), limited=limited)
+def _build_explanation(given: ExplanationInput, *, fold: bool, limited: bool) -> EncodedAnswer:
+    return EncodedAnswer(ExplanationBody.of_explanation(given, given.explain(fold=fold), limited=limited))

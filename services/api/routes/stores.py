@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
-from starlette.concurrency import run_in_threadpool
+from fastapi import APIRouter, Path, Query, Response
 
-from services.api.context import Context
+from services.api.context import Context, OneStoreTurn
+from services.api.encoded_answer import EncodedAnswer
 from services.api.routes.reports import Reader
 from services.api.schemas.store_policies import StorePoliciesBody, StorePoliciesQuery
 from services.api.schemas.stores import (
@@ -21,7 +21,7 @@ from services.api.use_cases.store_makers import read_makers
 from services.api.use_cases.stores import list_stores
 from services.api.use_cases.timeline import read_timeline
 from shared.db.connect import borrowed_async
-from shared.errors import InvalidRequest, StoreFailed
+from shared.errors import InvalidRequest, Overloaded, StoreFailed
 from shared.http.contract import answers
 from shared.http.cursors import cut_page, read_text_cursor, text_cursor
 from shared.http.unique_names import UniqueNamesRoute
@@ -44,24 +44,46 @@ async def read_stores(context: Context, key: Reader, chosen: Annotated[StoreQuer
     )
 
 
-@router.get("/v1/stores/{store_id:path}/timeline", responses=answers(StoreFailed))
+@router.get(
+    "/v1/stores/{store_id:path}/timeline",
+    response_model=TimelineBody,
+    responses=answers(StoreFailed, Overloaded),
+)
 async def read_store_timeline(
-    context: Context, key: Reader, store_id: StoreId, chosen: Annotated[TimelineQuery, Query()]
-) -> TimelineBody:
+    context: Context,
+    key: Reader,
+    turn: OneStoreTurn,
+    store_id: StoreId,
+    chosen: Annotated[TimelineQuery, Query()],
+) -> Response:
     """Explain the uptime of one store: its opening times, its polls, and the rule behind every change of state."""
     async with borrowed_async(context.pools.reading) as conn:
         given = await read_timeline(conn, context.sealed, store_id, chosen.to_request(), key.visible)
-    return await run_in_threadpool(lambda: TimelineBody.of_timeline(given, given.compute_timeline()))
+    return await turn.run(
+        given.weight,
+        lambda: EncodedAnswer(TimelineBody.of_timeline(given, given.compute_timeline())),
+    )
 
 
-@router.get("/v1/stores/{store_id:path}/policies", responses=answers(StoreFailed))
+@router.get(
+    "/v1/stores/{store_id:path}/policies",
+    response_model=StorePoliciesBody,
+    responses=answers(StoreFailed, Overloaded),
+)
 async def read_store_policies(
-    context: Context, key: Reader, store_id: StoreId, chosen: Annotated[StorePoliciesQuery, Query()]
-) -> StorePoliciesBody:
+    context: Context,
+    key: Reader,
+    turn: OneStoreTurn,
+    store_id: StoreId,
+    chosen: Annotated[StorePoliciesQuery, Query()],
+) -> Response:
     """Compare policies on one store: the same window under each, and every stretch about which they differ, with the rules."""
     async with borrowed_async(context.pools.reading) as conn:
         given = await read_timeline(conn, context.sealed, store_id, chosen.to_request(), key.visible)
-    return await run_in_threadpool(lambda: StorePoliciesBody.of_input(given, chosen.policy))
+    return await turn.run(
+        given.weight * len(chosen.policy),
+        lambda: EncodedAnswer(StorePoliciesBody.of_input(given, chosen.policy)),
+    )
 
 
 @router.get("/v1/stores/{store_id:path}", responses=answers(InvalidRequest))

@@ -1,14 +1,15 @@
 """The answer body for a closure that an explanation refers to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import BaseModel, Field
 
 from shared.clock import from_us
 from shared.uptime.store_terms import StoreClosure
 
+MOST_CLOSURES: Final = 1_000  # in one answer
 Treatment = Literal["exclude", "as_up", "ignore"]
 
 
@@ -39,6 +40,11 @@ class AppliedClosureBody(BaseModel):
             reason=closure.reason,
             note=closure.note,
         )
+
+
+def list_closures(closures: Sequence[StoreClosure], store_id: str) -> list[AppliedClosureBody]:
+    """Build the answer for the first closures that apply to a store."""
+    return [AppliedClosureBody.of_closure(each, store_id) for each in closures[:MOST_CLOSURES]]
 
 
 def _name_target(closure: StoreClosure, store_id: str) -> str | None:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, Field
 
 from services.api.schemas.origins import HoursSourceBody, PollOriginBody
+from services.api.use_cases.explained_store import PollOrigin
 from shared.clock import from_us
 from shared.uptime.borders import Rule
 from shared.uptime.explanation import AccountedSegment, StateRule
@@ -42,10 +43,11 @@ class ExplainedSegmentBody(BaseModel):
 
 
 def show_segment(
-    segment: AccountedSegment, origins: Mapping[int, PollOriginBody], zone: ZoneInfo
+    segment: AccountedSegment, origins: Mapping[int, PollOrigin], zone: ZoneInfo, *, limited: bool
 ) -> ExplainedSegmentBody:
     """Build the answer for one segment, with times in the store's zone."""
     polls = [origins[at_us] for at_us in segment.polls_us]
+    shown = [polls[0], polls[-1]] if len(polls) > 1 else polls
     begin, end = from_us(segment.begin.at_us), from_us(segment.end.at_us)
     return ExplainedSegmentBody(
         begin=begin,
@@ -58,7 +60,7 @@ def show_segment(
         begin_rule=segment.begin.rule,
         end_rule=segment.end.rule,
         poll_count=len(polls),
-        polls=[polls[0], polls[-1]] if len(polls) > 1 else polls,
+        polls=[PollOriginBody.of_poll(poll, limited=limited) for poll in shown],
         hours=[HoursSourceBody.of_source(source) for source in segment.hours],
         closure_id=None if segment.closure is None else segment.closure.id,
         reason=None if segment.reason == NO_REASON else polls[0].reason,

@@ -1,6 +1,6 @@
 """The answer body for one window of an explanation."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Literal, Self
 from zoneinfo import ZoneInfo
@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, Field
 
 from services.api.schemas.explained_segment import ExplainedSegmentBody, show_segment
-from services.api.schemas.origins import PollOriginBody
 from services.api.schemas.timeline_parts import TotalsBody, sum_timeline
 from services.api.use_cases.explained_store import ExplanationInput, WindowExplanation
 from shared.clock import from_us
@@ -32,12 +31,12 @@ class ExplainedWindowBody(BaseModel):
     polls_outside_hours: int = Field(
         description="Polls in the window that do not count because the store was closed then."
     )
-    segments: list[ExplainedSegmentBody]
+    segments: Iterable[ExplainedSegmentBody]
 
     @classmethod
     def of_window(cls, found: WindowExplanation, given: ExplanationInput, *, limited: bool) -> Self:
-        """Build the answer for a window."""
-        origins = {poll.at_us: PollOriginBody.of_poll(poll, limited=limited) for poll in given.origins}
+        """Build the answer for a window. It can be encoded once: its segments are built meanwhile."""
+        origins = {poll.at_us: poll for poll in given.origins}
         zone = ZoneInfo(given.terms.zone or DEFAULT_TIMEZONE)
         begin_us, end_us = found.window_us
         return cls(
@@ -48,7 +47,7 @@ class ExplainedWindowBody(BaseModel):
             row=_list_cells(found),
             totals=sum_timeline(found.timeline),
             polls_outside_hours=found.timeline.count_outside(found.window_us),
-            segments=[show_segment(segment, origins, zone) for segment in found.segments],
+            segments=(show_segment(segment, origins, zone, limited=limited) for segment in found.segments),
         )
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.api.schemas.applied_closure import AppliedClosureBody
+from services.api.schemas.applied_closure import MOST_CLOSURES, AppliedClosureBody, list_closures
 from services.api.schemas.explained_window import ExplainedWindowBody
 from services.api.use_cases.explained_store import ExplanationInput, WindowExplanation
 from shared.uptime.tzdata_release import tzdata_version
@@ -42,7 +42,10 @@ class ExplanationBody(BaseModel):
     is_exact: bool = Field(
         description="False if the report was made with another time zone database, so that the row may differ."
     )
-    closures: list[AppliedClosureBody] = Field(description="The closures that the segments name, and notes.")
+    closures: list[AppliedClosureBody] = Field(
+        description=f"The first {MOST_CLOSURES:,} closures that the segments name, and notes."
+    )
+    closures_total: int = Field(description="How many closures there are.")
     windows: list[ExplainedWindowBody]
 
     @classmethod
@@ -51,6 +54,11 @@ class ExplanationBody(BaseModel):
     ) -> Self:
         """Build the answer."""
         report, first_us = given.report, min(window.window_us[0] for window in windows)
+        closures = [
+            closure
+            for closure in given.terms.closures
+            if closure.ends_us is None or closure.ends_us > first_us
+        ]
         return cls(
             report_id=report.id,
             store_id=given.store.store_id,
@@ -62,10 +70,7 @@ class ExplanationBody(BaseModel):
             data_cut=given.store.seq,
             tzdata_version=tzdata_version(),
             is_exact=report.tzdata_version == tzdata_version(),
-            closures=[
-                AppliedClosureBody.of_closure(closure, given.store.store_id)
-                for closure in given.terms.closures
-                if closure.ends_us is None or closure.ends_us > first_us
-            ],
+            closures=list_closures(closures, given.store.store_id),
+            closures_total=len(closures),
             windows=[ExplainedWindowBody.of_window(window, given, limited=limited) for window in windows],
         )

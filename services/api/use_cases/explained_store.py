@@ -55,8 +55,13 @@ class ExplanationInput:
     origins: Sequence[PollOrigin]
     windows: Sequence[tuple[Window, tuple[int, int]]]
 
+    @property
+    def weight(self) -> int:
+        """What processor time grows with."""
+        return len(self.windows) * (len(self.origins) + len(self.terms.closures))
+
     def explain(self, *, fold: bool) -> list[WindowExplanation]:
-        """Compute the explanation of each window. It takes milliseconds of processor time and no I/O."""
+        """Compute the explanation of each window. It takes 10 µs of processor time per poll and window and no I/O."""
         polls = Polls(
             np.zeros(len(self.origins), dtype=np.int64),
             np.array([poll.at_us for poll in self.origins], dtype=np.int64),

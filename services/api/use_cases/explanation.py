@@ -1,5 +1,6 @@
 """Explain one store's row of a report: read the data at the report's cut, and run the accounting again for that store."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -32,6 +33,7 @@ from shared.uptime.store_terms import StoreTerms
 from shared.uptime.window import Window, parse_windows, window_names
 
 MAX_POLLS = 50_000
+_ROWS_AT_ONCE = 1_000  # 10 ms
 _SQL = queries("store_terms")
 _HISTORY = queries("history")
 
@@ -184,7 +186,10 @@ def _require_row(report: Report, store: StoreAtCut, terms: StoreTerms) -> None:
 
 async def _take_polls(answer: AsyncCursor[PollOrigin]) -> list[PollOrigin]:
     """Return the polls at the cut. Raises `InvalidRequest` if there are too many."""
-    origins = await answer.fetchmany(MAX_POLLS + 1)
+    origins: list[PollOrigin] = []
+    while len(origins) <= MAX_POLLS and (some := await answer.fetchmany(_ROWS_AT_ONCE)):
+        origins += some
+        await asyncio.sleep(0)  # other calls go on meanwhile
     if len(origins) > MAX_POLLS:
         raise InvalidRequest(
             f"the windows hold more than {MAX_POLLS:,} polls of the store, the limit of an explanation: choose one window",

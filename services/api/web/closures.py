@@ -8,9 +8,8 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import Field
-from starlette.concurrency import run_in_threadpool
 
-from services.api.context import ApiContext, Context
+from services.api.context import ApiContext, Context, OneStoreTurn
 from services.api.web.choose_week import StoreChoice
 from services.api.web.closure_effect import ClosureEffect
 from services.api.web.closure_form import REASONS, TREATMENTS, ClosureDraft
@@ -40,17 +39,25 @@ class ClosurePlace(WeekQuery):
 
 @router.get("/closures/new")
 async def show_form(
-    context: Context, key: PageCloser, request: Request, chosen: Annotated[ClosurePlace, Query()]
+    context: Context,
+    key: PageCloser,
+    turn: OneStoreTurn,
+    request: Request,
+    chosen: Annotated[ClosurePlace, Query()],
 ) -> Response:
     """Show the form, filled in with the stretch, the closures of the week, and those that were withdrawn."""
     week = await _read_week(context, key, chosen)
     draft = ClosureDraft.of_stretch(chosen.begin, chosen.end, week.zone)
     withdrawn = await read_withdrawn(context, token_of_session(request), week.given.store.store_id)
-    return _show(request, chosen, week, draft=draft, withdrawn=withdrawn)
+    return await turn.run(
+        week.given.weight, lambda: _show(request, chosen, week, draft=draft, withdrawn=withdrawn)
+    )
 
 
 @router.post("/closures")
-async def declare(context: Context, key: PageCloser, request: Request, form: SentForm) -> Response:
+async def declare(
+    context: Context, key: PageCloser, turn: OneStoreTurn, request: Request, form: SentForm
+) -> Response:
     """Show the effect of a closure, or declare it, as `POST /v1/closures` does."""
     chosen = _parse_place(form)
     week = await _read_week(context, key, chosen)
@@ -65,7 +72,7 @@ async def declare(context: Context, key: PageCloser, request: Request, form: Sen
         return _show(request, chosen, week, draft=draft, fault=str(error), status=status)
     if not is_try:
         return _back_to_store(request, chosen)
-    effect = await run_in_threadpool(ClosureEffect.of_adding, week.given, closure)
+    effect = await turn.run(week.given.weight, lambda: ClosureEffect.of_adding(week.given, closure))
     warnings = [*draft.skipped(week.zone), *answer.get("warnings", [])]
     return _show(request, chosen, week, draft=draft, closure=closure, effect=effect, warnings=warnings)
 
@@ -74,6 +81,7 @@ async def declare(context: Context, key: PageCloser, request: Request, form: Sen
 async def show_closure(
     context: Context,
     key: PageCloser,
+    turn: OneStoreTurn,
     request: Request,
     closure_id: ClosureId,
     chosen: Annotated[ClosurePlace, Query()],
@@ -83,7 +91,7 @@ async def show_closure(
     found = next((each for each in week.given.terms.closures if each.id == str(closure_id)), None)
     if found is None:  # it is of another week, or was withdrawn meanwhile
         return _back_to_store(request, chosen)
-    effect = await run_in_threadpool(ClosureEffect.of_withdrawing, week.given, found.id)
+    effect = await turn.run(week.given.weight, lambda: ClosureEffect.of_withdrawing(week.given, found.id))
     return render(request, "closure.html", chosen=chosen, week=week, closure=found, effect=effect)
 
 

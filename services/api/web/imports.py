@@ -19,7 +19,7 @@ from services.api.web.render import render, root_of
 from services.api.web.require_session import PageImporter, token_of_session
 from services.api.web.upload_body import read_upload
 from shared.errors import InvalidRequest
-from shared.reject_advice import find_way_in
+from shared.reject_advice import describe_listed, find_way_in
 
 router = APIRouter(include_in_schema=False, tags=[PAGE_TAG])
 ImportId = Annotated[UUID, Path()]
@@ -82,6 +82,7 @@ async def show_import(context: Context, key: PageImporter, request: Request, imp
         found=found,
         quality=quality,
         groups=group_rejects(rows, quality.reject_counts, way),
+        listed=describe_listed(found.counts.rejected, found.quality),
         sources=title_sources(rows, way),
     )
 

@@ -8,7 +8,8 @@ from uuid import UUID
 from services.api.context import ApiContext
 from services.api.use_cases.explained_store import PollOrigin
 from services.api.use_cases.poll_origins import read_poll_origins
-from services.api.web.store_view import StoreView
+from services.api.use_cases.stores import StoreRow
+from services.api.web.store_view import LedgerEntry
 from shared.db.connect import autocommitting_async
 from shared.keys import ApiKey
 
@@ -27,17 +28,19 @@ class OriginLine:
     import_id: UUID | None
 
 
-async def read_origin_lines(context: ApiContext, key: ApiKey, view: StoreView) -> Sequence[OriginLine]:
+async def read_origin_lines(
+    context: ApiContext, key: ApiKey, store: StoreRow, chosen: LedgerEntry | None
+) -> Sequence[OriginLine]:
     """Return the origins of the polls behind the chosen stretch.
 
     A key that is limited to some stores sees none: an import holds other stores too.
     """
-    polls_us = view.chosen.segment.polls_us if view.chosen is not None else ()
+    polls_us = () if chosen is None else chosen.segment.polls_us
     if not polls_us or key.visible.labels is not None:
         return []
     async with autocommitting_async(context.pools.reading) as conn:
         range_us = polls_us[0], polls_us[-1]
-        found = await read_poll_origins(conn, context.sealed, view.store, range_us, MOST_POLLS)
+        found = await read_poll_origins(conn, context.sealed, store, range_us, MOST_POLLS)
     return join_origins(found)
 
 

@@ -1,16 +1,14 @@
 """Pictures of a store for mails and wikis: its week, and its uptime as a badge. Drawn as the page draws them."""
 
 import hashlib
-from collections.abc import Callable
 from datetime import date
 from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.concurrency import run_in_threadpool
 
-from services.api.context import Context
+from services.api.context import Context, OneStoreTurn
 from services.api.routes.reports import Reader
 from services.api.routes.stores import StoreId
 from services.api.schemas.parameters import KnownPolicy
@@ -22,7 +20,7 @@ from services.api.web.picture_style import Colours, picture_policy, picture_styl
 from services.api.web.read_store import read_week_view
 from services.api.web.render import draw
 from shared.db.connect import borrowed_async
-from shared.errors import StoreFailed
+from shared.errors import Overloaded, StoreFailed
 from shared.http.contract import answers
 from shared.http.unique_names import UniqueNamesRoute
 from shared.http.written_times import WrittenDate
@@ -35,7 +33,7 @@ _SVG = "image/svg+xml"
 _PICTURE: dict[int | str, dict[str, Any]] = {
     200: {"description": "The picture.", "content": {_SVG: {"schema": {"type": "string"}}}},
     304: {"description": "The picture is that of `If-None-Match`."},
-    **answers(StoreFailed),
+    **answers(StoreFailed, Overloaded),
 }
 _EARLIEST, _LATEST = date(1970, 1, 5), date(2099, 12, 31)
 _KEPT = "private, max-age=60"
@@ -77,19 +75,22 @@ class BadgeQuery(PictureQuery):
 async def draw_week(
     context: Context,
     key: Reader,
+    turn: OneStoreTurn,
     store_id: StoreId,
     chosen: Annotated[WeekPictureQuery, Query()],
     if_none_match: Annotated[str | None, Header(description="The `ETag` of a picture at hand.")] = None,
 ) -> Response:
     """Draw one week of a store as an SVG picture, with a text alternative."""
     view = await read_week_view(context, key, store_id, StoreChoice(chosen.policy, chosen.week))
-    return await _send(chosen.colours, if_none_match, lambda: draw("week.svg", view=view, **_look(chosen)))
+    text = await turn.run(view.week.weight, lambda: draw("week.svg", view=view, **_look(chosen)))
+    return _send(chosen.colours, if_none_match, text.encode())
 
 
 @router.get("/v1/stores/{store_id:path}/badge.svg", response_class=Response, responses=_PICTURE)
 async def draw_badge(
     context: Context,
     key: Reader,
+    turn: OneStoreTurn,
     store_id: StoreId,
     chosen: Annotated[BadgeQuery, Query()],
     if_none_match: Annotated[str | None, Header(description="The `ETag` of a picture at hand.")] = None,
@@ -114,15 +115,15 @@ async def draw_badge(
             **_look(chosen),
         )
 
-    return await _send(chosen.colours, if_none_match, build)
+    text = await turn.run(given.weight, build)
+    return _send(chosen.colours, if_none_match, text.encode())
 
 
 def _look(chosen: PictureQuery) -> dict[str, Any]:
     return {"style": picture_style(chosen.colours)}
 
 
-async def _send(colours: Colours, if_none_match: str | None, build: Callable[[], str]) -> Response:
-    content = (await run_in_threadpool(build)).encode()
+def _send(colours: Colours, if_none_match: str | None, content: bytes) -> Response:
     tag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
     headers = {
         "Cache-Control": _KEPT,

@@ -3,9 +3,8 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from starlette.concurrency import run_in_threadpool
 
-from services.api.context import Context
+from services.api.context import Context, OneStoreTurn
 from services.api.schemas.store_policies import StorePoliciesBody
 from services.api.use_cases.policy_differences import farthest_policy
 from services.api.web.choose_week import StoreChoice
@@ -23,6 +22,7 @@ router = APIRouter(include_in_schema=False, tags=[PAGE_TAG])
 async def compare_policies(
     context: Context,
     key: PageReader,
+    turn: OneStoreTurn,
     request: Request,
     store_id: Annotated[str, Path()],
     chosen: Annotated[WeekQuery, Query()],
@@ -36,4 +36,4 @@ async def compare_policies(
         body = StorePoliciesBody.of_input(week.given, names)
         return render(request, "policies.html", week=week, body=body, policy=chosen.policy)
 
-    return await run_in_threadpool(build)
+    return await turn.run(week.given.weight * len(names), build)

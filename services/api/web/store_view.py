@@ -73,6 +73,11 @@ class StoreView:
     makers: Mapping[str, LastChange] = field(default_factory=dict)
 
     @property
+    def weight(self) -> int:
+        """What processor time grows with."""
+        return self.week.weight + (0 if self.recent is None else self.recent.weight)
+
+    @property
     def store(self) -> StoreRow:
         return self.week.store
 

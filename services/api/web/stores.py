@@ -5,9 +5,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.concurrency import run_in_threadpool
 
-from services.api.context import Context
+from services.api.context import Context, OneStoreTurn
 from services.api.schemas.parameters import KnownPolicy
 from services.api.use_cases.stores import list_stores, read_latest_poll
 from services.api.web.choose_week import StoreChoice
@@ -70,6 +69,7 @@ async def show_stores(
 async def show_store(
     context: Context,
     key: PageReader,
+    turn: OneStoreTurn,
     request: Request,
     store_id: Annotated[str, Path()],
     chosen: Annotated[WeekQuery, Query()],
@@ -77,7 +77,8 @@ async def show_store(
     """Show one store in one week."""
     choice = StoreChoice(chosen.policy, chosen.week, chosen.at)
     view = await read_store_view(context, key, store_id, choice)
-    origins = await read_origin_lines(context, key, view)
+    chosen_entry = None if chosen.at is None else await turn.run(view.weight, lambda: view.chosen)
+    origins = await read_origin_lines(context, key, view.store, chosen_entry)
 
     def build() -> Response:
         return render(
@@ -92,4 +93,4 @@ async def show_store(
             most_outages=MOST_OUTAGES,
         )
 
-    return await run_in_threadpool(build)
+    return await turn.run(view.weight, build)

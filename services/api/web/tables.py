@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import islice
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -43,6 +44,9 @@ class ClosureLine:
     ends: str
     stores: str
     declared: str
+
+
+MOST_CLOSURES: Final = 100  # in one list
 
 
 @dataclass(frozen=True)
@@ -98,21 +102,29 @@ class StoreTables:
 
     @property
     def coming_closures(self) -> Sequence[ClosureLine]:
-        """The closures of the next weeks, and those of now."""
-        return [
-            _describe_closure(each, self.view.origins.get(each.id), self.view.zone)
+        """The first closures of the next weeks, and those of now."""
+        found = (
+            each
             for each in self.view.coming.closures
             if each.ends_us is None or each.ends_us > self.view.now_us
+        )
+        return [
+            _describe_closure(each, self.view.origins.get(each.id), self.view.zone)
+            for each in islice(found, MOST_CLOSURES)
         ]
 
     @property
     def closures(self) -> Sequence[ClosureLine]:
-        """The closures that touch the week."""
+        """The first closures that touch the week."""
         start_us, end_us = self.view.week.window_us
-        return [
-            _describe_closure(each, self.view.origins.get(each.id), self.view.zone)
+        found = (
+            each
             for each in self.view.week.terms.closures
             if each.starts_us < end_us and (each.ends_us is None or each.ends_us > start_us)
+        )
+        return [
+            _describe_closure(each, self.view.origins.get(each.id), self.view.zone)
+            for each in islice(found, MOST_CLOSURES)
         ]
 
 

@@ -5,7 +5,7 @@ that fails is tried again later, and the next one goes on meanwhile.
 """
 
 import time
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from threading import Event, Thread
 from uuid import UUID
@@ -20,7 +20,7 @@ from services.ingest.http.spool import Spool
 from services.ingest.http.turns import Turns
 from services.ingest.run import Limits
 from shared.db.connect import connect
-from shared.errors import TableLocked, UploadLost
+from shared.errors import InfrastructureError, TableLocked, UploadLost
 
 _STATEMENT_TIMEOUT_S = 900.0  # as for files from the command line
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.5, 15.0
@@ -50,7 +50,13 @@ class Importer:
         self._turns = Turns(self._connect)
         self._lost = LostUploads(self._connect, spool, self._attempts)
         self._loader = UploadLoader(
-            self._connect, spool, self._limits, self._attempts, self._go_on, self._be_seen
+            self._connect,
+            spool,
+            self._limits,
+            self._attempts,
+            self._go_on,
+            self._be_seen,
+            self._others_wait,
         )
         self._seen_s = float("-inf")
         self._wake, self._stop = Event(), Event()
@@ -115,6 +121,12 @@ class Importer:
 
     def _is_due(self, import_id: UUID) -> bool:
         return self._pauses.get(import_id, (0.0, 0.0))[1] <= time.monotonic()
+
+    def _others_wait(self, import_id: UUID) -> bool:
+        due = [one for one in self._spooled() if one != import_id and self._is_due(one)]
+        with suppress(InfrastructureError):
+            return bool(due) and self._turns.lets_pass(import_id, due)
+        return False
 
     def _look_after(self, spooled: list[UUID]) -> None:
         """Find lost uploads and drop old failed ones; what goes wrong here keeps no upload waiting."""

@@ -1,15 +1,16 @@
 """Loads one upload: its file, or the members of its archives in their order, each under an import of its own."""
 
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from uuid import UUID
 
 import psycopg
 
 from services.ingest.http.attempts import Attempts
 from services.ingest.http.spool import Spool
+from services.ingest.http.turn import FIRST_TURN_S, TurnEnded, UploadTurn
 from services.ingest.run import Limits, LoadOptions, ingest_source
 from services.ingest.run import LoadProgress as Progress
 from services.ingest.run.closing_right import ClosingRight
@@ -19,6 +20,7 @@ from services.ingest.sources.resolve import has_members as is_archive
 from services.ingest.sources.resolve import resolve_sources as unpack
 from services.ingest.sources.source import ResolvedSource, Source
 from services.ingest.sources.unpacking_limits import MAX_MEMBERS
+from services.ingest.sources.watched_source import WatchedSource
 from services.ingest.write.archive_imports import finish_archive, queue_members
 from services.ingest.write.archive_imports import list_open_members as open_members
 from services.ingest.write.contradictions import StagedPart
@@ -26,7 +28,6 @@ from services.ingest.write.step import LOAD, Step
 from shared.db.queries import queries
 
 _SQL = queries("imports")
-TURN_S = 5.0  # an archive whose members take longer lets other uploads have their turns
 FINAL_STATES = frozenset({"succeeded", "stopped", "failed", "canceled"})
 Connect = Callable[[], AbstractContextManager[psycopg.Connection]]
 _Members = Sequence[tuple[ResolvedSource, UUID]]
@@ -34,7 +35,10 @@ _Members = Sequence[tuple[ResolvedSource, UUID]]
 
 @dataclass(frozen=True)
 class UploadLoader:
-    """`go_on` is called often, and raises when the service ends. `on_chunk` is called after each committed chunk."""
+    """`go_on` is called often, and raises when the service ends. `on_chunk` is called after each committed chunk.
+
+    `others_wait` tells whether uploads of other keys than that of an upload are due.
+    """
 
     connect: Connect
     spool: Spool
@@ -42,6 +46,8 @@ class UploadLoader:
     attempts: Attempts
     go_on: Callable[[], None]
     on_chunk: Callable[[], None]
+    others_wait: Callable[[UUID], bool]
+    _lengths_s: dict[UUID, float] = field(default_factory=dict, init=False)  # of turns that came to nothing
 
     def read_state(self, import_id: UUID) -> tuple[str | None, bool]:
         """Return the state of an import, `queued` if it goes on, and whether any part of it used up its attempts."""
@@ -51,13 +57,24 @@ class UploadLoader:
 
     def load(self, import_id: UUID) -> bool:
         """Load the upload. Return False if it goes on in its next turn. Raise `UploadLost`."""
+        length_s = self._lengths_s.pop(import_id, FIRST_TURN_S)
+        turn = UploadTurn(length_s, partial(self.others_wait, import_id))
+        try:
+            if self._load_in(turn, import_id):
+                return True
+        except TurnEnded:
+            self._lengths_s[import_id] = turn.next_length_s
+        return False
+
+    def _load_in(self, turn: UploadTurn, import_id: UUID) -> bool:
+        """Load the upload. Return False if its turn ended between two members. Raise `TurnEnded` and `UploadLost`."""
         with self.attempts.attempt(import_id):
             files = self.spool.files(import_id, self.go_on)
             resolved = [unpack(FileSource(file.path, label=file.name)) for file in files]
             sources = [source for one in resolved for source in one.sources]
             left_out = [name for one in resolved for name in one.left_out]
             if len(files) == 1 and not is_archive(sources):
-                self._load_source(import_id, sources[0])
+                self._load_source(turn, import_id, sources[0])
                 return True
             if len(sources) > MAX_MEMBERS:
                 self.attempts.fail(
@@ -70,20 +87,21 @@ class UploadLoader:
             self.attempts.progressed(import_id)
         if self.read_state(import_id)[0] in FINAL_STATES:
             return True
-        return self._load_members(import_id, members, still_open)
+        return self._load_members(turn, import_id, members, still_open)
 
-    def _load_members(self, import_id: UUID, members: _Members, still_open: frozenset[UUID]) -> bool:
+    def _load_members(
+        self, turn: UploadTurn, import_id: UUID, members: _Members, still_open: frozenset[UUID]
+    ) -> bool:
         """Load those that are still open, as long as the turn lasts. Return False if it ended."""
         staging = plan_staging([source for source, _ in members], import_id)
         steps = [*((*members[place], step) for place, step in staging), *((*one, None) for one in members)]
-        turn_ends_s = time.monotonic() + TURN_S
         for source, member_id, step in steps:
             if member_id not in still_open:
                 continue
-            if time.monotonic() > turn_ends_s and self._others_wait(import_id):
+            if turn.is_over():
                 return False
             with self.attempts.attempt(member_id):
-                self._load_source(member_id, source, step or self._complete_step(members))
+                self._load_source(turn, member_id, source, step or self._complete_step(members))
         with self.attempts.attempt(import_id), self.connect() as conn:
             finish_archive(conn, import_id)
         return True
@@ -101,20 +119,19 @@ class UploadLoader:
         with self.connect() as conn:
             return [name for (name,) in conn.execute(_SQL["refused_members"], {"ids": ids})]
 
-    def _others_wait(self, import_id: UUID) -> bool:
-        try:
-            return any(other != import_id for other in self.spool.uploads())
-        except OSError:
-            return False
-
-    def _load_source(self, import_id: UUID, source: Source, step: Step = LOAD) -> None:
+    def _load_source(self, turn: UploadTurn, import_id: UUID, source: Source, step: Step = LOAD) -> None:
         self.go_on()
         begun = False
+
+        def read_on() -> None:
+            self.go_on()
+            turn.end_if_over()
 
         def go_on(progress: Progress) -> None:
             nonlocal begun
             # Rows that take effect are not committed yet, and their transaction may hold the import's row.
             if not progress.rows_to_apply:
+                turn.note_commit()
                 if not begun:
                     begun = True
                     self.attempts.progressed(import_id)
@@ -124,4 +141,4 @@ class UploadLoader:
         with self.connect() as conn:
             ((scopes,),) = conn.execute(_SQL["scopes_of_sender"], {"id": import_id}).fetchall()
             options = LoadOptions(self.limits, on_progress=go_on, closing=ClosingRight.of_scopes(scopes))
-            ingest_source(conn, source, import_id, step, options=options)
+            ingest_source(conn, WatchedSource(source, read_on), import_id, step, options=options)

@@ -15,4 +15,6 @@ class ImportCountsBody(CountsBody):
     """What happened to the rows of an import; for an archive, the sum over its members."""
 
     rows_read: int = Field(description="All data rows read so far.")
-    rejected: int = Field(description="Invalid rows; `GET /v1/imports/{import_id}/rejects` lists them.")
+    rejected: int = Field(
+        description="Invalid rows; `GET /v1/imports/{import_id}/rejects` lists the first 100,000 of them."
+    )

@@ -20,6 +20,15 @@ class Turns:
         self._clock = count(1)
         self._served: dict[str, int] = {}  # when each key was last served; 0 for never
 
+    def lets_pass(self, upload: UUID, due: Collection[UUID]) -> bool:
+        """Return whether an upload of another key is due."""
+        with self._connect() as conn:
+            lines: dict[UUID, str] = dict(
+                conn.execute(_SQL["lines_of_uploads"], {"ids": [upload, *due]}).fetchall()
+            )
+        own = lines.get(upload)
+        return any(lines.get(other) not in (None, own) for other in due)
+
     def next(self, due: Collection[UUID]) -> UUID | None:
         """Return the oldest upload of the key that was served longest ago; None if no upload is due."""
         if not due:

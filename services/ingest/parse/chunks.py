@@ -85,6 +85,7 @@ def _read_start(blocks: Iterator[bytes]) -> tuple[Layout, bytearray, int, int]:
         separator = separator or read_separator_line(line)
         if line.strip() and not read_separator_line(line):
             break
+        _refuse_blank_start(header_from)
         if end >= 0:
             header_from, lines = end + 1, lines + 1
         elif len(start) - header_from > MAX_LINE_BYTES:
@@ -107,6 +108,11 @@ def _read_start(blocks: Iterator[bytes]) -> tuple[Layout, bytearray, int, int]:
     if has_bom(start):
         layout = replace(layout, encoding="utf-8")
     return layout, start, end + 1, lines
+
+
+def _refuse_blank_start(blank_bytes: int) -> None:
+    if blank_bytes > MAX_LINE_BYTES:
+        raise BadInputFile("blank_lines", "the first 64 KB are blank lines; send the file without them")
 
 
 def _refuse_title(refusal: BadInputFile, below: bytes, line: int) -> BadInputFile:

@@ -26,6 +26,7 @@ FILE_REASONS = {
     "name": "a file name in the archive is longer than 255 characters or 1 KB, or contains control characters; or several files in it have this name",
     "members": "the upload has more than 1,000 files, counting those in archives",
     "scope": "the file declares closures, and the key that sent it may not: single stores need the scope closures:write, every store (*) needs admin",
+    "blank_lines": "a million lines or more of a chunk are blank, or 64 KB or more above the header",
     "changed_during_read": "the file changed while it was read",
     "reject_threshold": "more rows of a chunk were rejected than the limit allows",
 }
@@ -61,8 +62,8 @@ def reasons_reference() -> str:
         [
             "# Why a row is rejected, or a file refused",
             "",
-            "A rejected row is not loaded; all other rows are. It is stored with its line (counted from 1), the byte it starts",
-            f"at, the reason, and the first {RAW_BYTES} bytes of its text.",
+            "A rejected row is not loaded; all other rows are. The first 100,000 of an import are listed, each with its line",
+            f"(counted from 1), the byte it starts at, the reason, and the first {RAW_BYTES} bytes of its text. Others are counted.",
             "",
             "All files except polls take effect for a store completely or not at all: if one of its rows is rejected, the store",
             "keeps what it had, and its other rows are rejected as `store_incomplete`.",

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from services.ingest.parse.chunk import Chunk
 from services.ingest.parse.reasons import Reject
@@ -13,9 +13,14 @@ class HasRejects(Protocol):
     """What a chunk becomes, as far as this module knows."""
 
     @property
+    def rows_read(self) -> int: ...
+
+    @property
     def rejects(self) -> Sequence[Reject]: ...
 
 
+# In a chunk of 4 MB. Such lines cost time, and a packed file of a megabyte can have a billion of them.
+MOST_BLANK_LINES: Final = 1_000_000
 T = TypeVar("T", bound=HasRejects)
 
 
@@ -34,12 +39,19 @@ class LineRefused(ChunkRefused):
 
 
 def parse_above_refusals(parse: Callable[[Chunk], T], chunk: Chunk) -> T:
-    """Return the parsed chunk. Raise `LineRefused` with the rejected rows above the line."""
+    """Return the parsed chunk. Raise `LineRefused` with the rejected rows above the line, and `BadInputFile`."""
     try:
-        return parse(chunk)
+        parsed = parse(chunk)
     except LineRefused as refusal:
         refusal.rejects = _list_rejects_above(refusal.line, parse, chunk)
         raise
+    blank = chunk.end_line - chunk.first_line + 1 - parsed.rows_read
+    if blank > MOST_BLANK_LINES:
+        raise BadInputFile(
+            "blank_lines",
+            f"{blank:,} lines from line {chunk.first_line:,} on are blank; send the file without them",
+        )
+    return parsed
 
 
 def _list_rejects_above(line: int, parse: Callable[[Chunk], T], chunk: Chunk) -> Sequence[Reject]:

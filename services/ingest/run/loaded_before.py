@@ -53,5 +53,5 @@ def finish_loaded_before(ledger: ImportLedger, source: Source, options: LoadOpti
 
 def finish_skipped(ledger: ImportLedger, source: Source, found: LoadedBytes) -> None:
     """Finish an import whose bytes were loaded before."""
-    ledger.start_loading(found.kind)
+    ledger.start_loading(found.kind, source.size_bytes)
     ledger.finish("succeeded", sha256=found.sha256, size_bytes=source.size_bytes)

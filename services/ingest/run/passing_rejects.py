@@ -14,7 +14,7 @@ from services.ingest.write.note_table import read_reasons
 from shared.db.queries import queries
 from shared.reason_words import fold_reason
 
-_SQL = queries("ingest")
+_SQL = queries("rejects")
 _OF_TIME: Final = ("future", "until_order")  # a minute later they may be valid
 _OF_LIMITS: Final = ("odd_id", "summary_row")  # read if odd ids are allowed
 _OF_NAMES: Final = ("timezone", "unknown_reason")  # read once the name is known
@@ -26,16 +26,16 @@ def may_be_read_now(conn: psycopg.Connection, import_id: UUID, *, allow_odd_ids:
     """Return whether a rejected row of an import may be valid now. In doubt, return True."""
     asked = [*_OF_TIME, *_OF_NAMES, *(_OF_LIMITS if allow_odd_ids else ())]
     values = {"id": import_id, "reasons": asked, "limit": _MOST_LINES + 1}
-    rejects = conn.execute(_SQL["passing_rejects"], values).fetchall()
+    rejects = conn.execute(_SQL["passing"], values).fetchall()
     if len(rejects) > _MOST_LINES or any(reason not in _OF_NAMES for reason, _ in rejects):
         return True
     words = read_reasons(conn) if any(reason == "unknown_reason" for reason, _ in rejects) else {}
     return any(_names_known(reason, raw, words) for reason, raw in rejects)
 
 
-def _names_known(reason: str, raw: bytes, words: Collection[str]) -> bool:
+def _names_known(reason: str, raw: bytes | None, words: Collection[str]) -> bool:
     """Return whether any field of a row is a zone or a reason that is known now."""
-    if len(raw) >= RAW_BYTES:  # cut
+    if raw is None or len(raw) >= RAW_BYTES:  # not listed, or cut
         return True
     if reason == "timezone":
         return any(isinstance(find_zone(field), Zone) for field in _list_fields(raw))

@@ -69,7 +69,7 @@ def load_table(
 
     with closing(source.read_blocks()) as blocks:
         layout, chunks = open_table(blocks, limits.chunk_bytes, prefix=prefix, resume_at=ledger.checkpoint)
-        lifeline.run_until_done(lambda: ledger.start_loading(layout.kind, layout.remark))
+        lifeline.run_until_done(lambda: ledger.start_loading(layout.kind, size_bytes, layout.remark))
         loader = ChunkLoader(
             lifeline, ledger, limits.reject_limit, report_chunk, partial(offer_fixes, layout=layout)
         )

@@ -105,9 +105,14 @@ class ImportLedger:
         self._chunk_end = self.checkpoint
         return True
 
-    def start_loading(self, kind: Kind, remark: Mapping[str, Sequence[str]] | None = None) -> None:
-        """Record the kind, a remark on the columns, and that the import runs. Also for one that was interrupted."""
-        values = {"id": self.import_id, "kind": kind, "remark": Jsonb(remark or {})}
+    def start_loading(
+        self, kind: Kind, size_bytes: int | None, remark: Mapping[str, Sequence[str]] | None = None
+    ) -> None:
+        """Record the kind, the size as far as it is known, a remark on the columns, and that the import runs.
+
+        Also for one that was interrupted. The size is that of the rows, not of what they are packed in.
+        """
+        values = {"id": self.import_id, "kind": kind, "size_bytes": size_bytes, "remark": Jsonb(remark or {})}
         self.conn.execute(_SQL["start_import"], values)
         self.kind = kind
 

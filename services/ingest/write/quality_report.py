@@ -22,7 +22,7 @@ from shared.diagnostics.find import find_in_stores
 from shared.diagnostics.registry import DataFinding, keep_largest
 from shared.diagnostics.week_rows import WeekFindings, look_at_weeks
 
-_SQL = queries("quality")
+_SQL, _REJECTS = queries("quality"), queries("rejects")
 
 
 def read_quality(
@@ -30,7 +30,7 @@ def read_quality(
 ) -> dict[str, object]:
     """Return the report by name. A value is null if there is nothing to divide by. `named`: the stores to diagnose.
 
-    Any import: `rejects` by reason, `assumed_utc` (timestamps without a zone that were read as UTC; absent if none),
+    Any import: `rejects` by reason, `rejects_unlisted` (those that are only counted; absent if none), `assumed_utc` (timestamps without a zone that were read as UTC; absent if none),
     `duplicates`, `corrections`, `stores` (that were polled), `stores_without_hours` (of these; open 24x7),
     `stores_without_timezone` (of these) and `stores_never_polled` (all others).
 
@@ -69,8 +69,11 @@ def read_quality(
 
 
 def count_rejects(conn: psycopg.Connection, import_ids: Sequence[UUID]) -> dict[str, object]:
-    """Return `rejects`: how many rows were rejected, by reason."""
-    return {"rejects": dict(conn.execute(_SQL["rejects"], {"ids": list(import_ids)}).fetchall())}
+    """Return `rejects`: how many rows were rejected, by reason; and `rejects_unlisted`, those that are not listed, if any."""
+    rows = conn.execute(_REJECTS["counts"], {"ids": list(import_ids)}).fetchall()
+    unlisted = {reason: number for reason, _, number in rows if number}
+    found: dict[str, object] = {"rejects": {reason: number for reason, number, _ in rows}}
+    return found | ({"rejects_unlisted": unlisted} if unlisted else {})
 
 
 def _describe_stores(conn: psycopg.Connection, kind: str, named: NamedStores) -> dict[str, object]:

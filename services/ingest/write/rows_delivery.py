@@ -15,6 +15,7 @@ from services.ingest.write.counts import RowCounts
 from services.ingest.write.history_table import CLOSURES, LIFETIMES, SPECIAL_HOURS, HistoryTable
 from services.ingest.write.ledger import ImportLedger
 from services.ingest.write.packed_delivery import Stores
+from services.ingest.write.rejects import reject_staged
 from services.ingest.write.remarks import LISTED_NEW_STORES, Remarks
 from services.ingest.write.staged_rows import list_held_ids, reject_incomplete
 from services.ingest.write.store_directory import DirectoryMerge, reject_faulty
@@ -51,7 +52,9 @@ class RowsDelivery:
 
     def reject(self) -> _Counts:
         if self._kind == "special_hours":
-            for import_id, rejected in self._conn.execute(_ADJUST["closed_and_open"], self._values):
+            for import_id, rejected in reject_staged(
+                self._conn, _ADJUST["closed_and_open"], {}, self._values["ids"]
+            ):
                 yield import_id, RowCounts(rejected=rejected)
         elif self._kind == "stores":
             for import_id, rejected in reject_faulty(self._conn, self._values["ids"]):

@@ -10,6 +10,7 @@ import psycopg
 from services.ingest.parse.days import NumbersUsed
 from services.ingest.parse.parsed import Columns, HeldRow
 from services.ingest.write.counts import RowCounts
+from services.ingest.write.rejects import reject_staged
 from shared.columns import RepeatedValues
 from shared.db.queries import queries
 from shared.db.ragged_rows import copy_ragged
@@ -66,5 +67,5 @@ def list_held_ids(conn: psycopg.Connection, ids: Sequence[UUID]) -> list[str]:
 def reject_incomplete(conn: psycopg.Connection, ids: Sequence[UUID]) -> Iterator[tuple[UUID, RowCounts]]:
     """Reject the valid rows of stores that have a rejected row. Yield how many each import has."""
     if held := list_held_ids(conn, ids):
-        for import_id, rejected in conn.execute(_SQL["reject_incomplete"], {"ids": list(ids), "held": held}):
+        for import_id, rejected in reject_staged(conn, _SQL["reject_incomplete"], {"held": held}, ids):
             yield import_id, RowCounts(rejected=rejected)

@@ -15,6 +15,7 @@ from services.ingest.write.adjustment_change import AdjustmentChange
 from services.ingest.write.counts import RowCounts
 from services.ingest.write.history_table import LIFETIMES
 from services.ingest.write.ledger import ImportLedger
+from services.ingest.write.rejects import reject_staged
 from services.ingest.write.staged_rows import list_held_ids
 from shared.db.queries import queries
 from shared.labels import MAX_LABELS
@@ -24,11 +25,10 @@ _SQL, _INGEST = queries("store_directory"), queries("ingest")
 
 def reject_faulty(conn: psycopg.Connection, ids: Sequence[UUID]) -> Iterator[tuple[UUID, int]]:
     """Reject rows that contradict each other or what their store has. Yield imports with their number of rejects."""
-    values = {"ids": list(ids)}
-    yield from conn.execute(_SQL["reject_contradictions"], values).fetchall()
+    yield from reject_staged(conn, _SQL["reject_contradictions"], {}, ids)
     conn.execute(_SQL["create_wanted"])
-    conn.execute(_SQL["want"], values)
-    yield from conn.execute(_SQL["reject_impossible"], {**values, "max_labels": MAX_LABELS}).fetchall()
+    conn.execute(_SQL["want"], {"ids": list(ids)})
+    yield from reject_staged(conn, _SQL["reject_impossible"], {"max_labels": MAX_LABELS}, ids)
 
 
 @dataclass(frozen=True)

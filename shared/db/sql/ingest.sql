@@ -37,7 +37,7 @@ values (%(id)s, 'command', %(kind)s, %(source)s, %(size_bytes)s, %(reading)s)
 
 -- name: start_import
 update import
-set kind = %(kind)s, state = 'running', error = null, finished_at = null,
+set kind = %(kind)s, size_bytes = %(size_bytes)s, state = 'running', error = null, finished_at = null,
     quality = nullif(coalesce(quality, '{}') || %(remark)s, '{}'),
     started_at = case when state = 'queued' then clock_timestamp() else started_at end
 where id = %(id)s and state <> 'canceled'
@@ -95,9 +95,6 @@ where loaded.sha256 = %(sha256)s and loaded.state = 'succeeded' and loaded.deliv
             and start.seq < (
                 select commit_seq from import_chunk where import_id = other.id order by chunk_no desc limit 1))
 order by loaded.id desc limit 5
-
--- name: passing_rejects
-select reason, raw from import_reject where import_id = %(id)s and reason = any(%(reasons)s) limit %(limit)s
 
 -- name: count_import
 update import
@@ -449,12 +446,14 @@ with taken as (
     delete from import_staged
     where import_id = any(%(ids)s) and store_id = any(%(held)s::text[]) and reason is null and line is not null
     returning import_id, line, byte_offset, raw
-), rejected as (
+), ranked as (
+    select taken.*, row_number() over (partition by import_id order by line) <= room as is_listed
+    from taken join unnest(%(ids)s::uuid[], %(rooms)s::bigint[]) given (import_id, room) using (import_id)
+), listed as (
     insert into import_reject (import_id, line, byte_offset, reason, raw)
-    select import_id, line, byte_offset, 'store_incomplete', raw from taken
-    returning import_id
+    select import_id, line, byte_offset, 'store_incomplete', raw from ranked where is_listed
 )
-select import_id, count(*) from rejected group by import_id
+select import_id, 'store_incomplete', count(*), count(*) filter (where not is_listed) from ranked group by import_id
 
 -- name: held_stores
 -- The first rejected row of each store, and whether the store exists and has neither hours nor zone of its own.

@@ -9,10 +9,6 @@ from import where id = %(id)s or parent_id = %(id)s
 -- name: member_quality
 select source, quality from import where parent_id = %(id)s and quality is not null order by started_at, id
 
--- name: rejects
-select reason, count(*) from import_reject where import_id = any(%(ids)s)
-group by reason order by count(*) desc, reason
-
 -- name: newest_change
 select max(max_at) from import_chunk where import_id = any(%(ids)s)
 

@@ -22,12 +22,14 @@ with cell as (
     update import_staged staged set reason = 'store_twice' from faulty
     where import_id = any(%(ids)s) and reason is null and staged.store_id = faulty.store_id
     returning import_id, line, byte_offset, raw, reason
-), rejected as (
+), ranked as (
+    select held.*, row_number() over (partition by import_id order by line) <= room as is_listed
+    from held join unnest(%(ids)s::uuid[], %(rooms)s::bigint[]) given (import_id, room) using (import_id)
+), listed as (
     insert into import_reject (import_id, line, byte_offset, reason, raw)
-    select import_id, line, byte_offset, reason, raw from held
-    returning import_id
+    select import_id, line, byte_offset, reason, raw from ranked where is_listed
 )
-select import_id, count(*) from rejected group by import_id
+select import_id, reason, count(*), count(*) filter (where not is_listed) from ranked group by import_id, reason
 
 -- name: create_wanted
 -- `labels`: null for one to remove. The instants are those that hold after the change.
@@ -73,12 +75,14 @@ with faulty as (
     update import_staged staged set reason = fault from faulty
     where import_id = any(%(ids)s) and reason is null and staged.store_id = faulty.store_id
     returning import_id, line, byte_offset, raw, reason
-), rejected as (
+), ranked as (
+    select held.*, row_number() over (partition by import_id order by line) <= room as is_listed
+    from held join unnest(%(ids)s::uuid[], %(rooms)s::bigint[]) given (import_id, room) using (import_id)
+), listed as (
     insert into import_reject (import_id, line, byte_offset, reason, raw)
-    select import_id, line, byte_offset, reason, raw from held
-    returning import_id
+    select import_id, line, byte_offset, reason, raw from ranked where is_listed
 )
-select import_id, count(*) from rejected group by import_id
+select import_id, reason, count(*), count(*) filter (where not is_listed) from ranked group by import_id, reason
 
 -- name: leave_out
 delete from wanted_directory where store_id = any(%(held)s)

@@ -179,7 +179,11 @@ async def delete_import(context: Context, key: Writer, import_id: ImportId) -> I
 
 @router.get("/v1/imports/{import_id}/rejects", response_class=StreamingResponse)
 async def read_rejects(context: Context, key: Writer, import_id: ImportId) -> StreamingResponse:
-    """Download the rejected rows as CSV: line, byte offset, reason, raw text and source."""
+    """Download the rejected rows as CSV: line, byte offset, reason, raw text and source.
+
+    The first 100,000 of a file are listed; the files of an archive share that number in equal parts. The others are only
+    counted: by reason in `quality.rejects`, and as `quality.rejects_unlisted`.
+    """
     del key
     await get_import(context.pools.reading, import_id)
     return StreamingResponse(
