@@ -31,7 +31,9 @@ def require_store_name(text: str) -> str:
     name = clean_store_name(text)
     if not is_store_name(name):
         what = f"the name {quoted(name[:100])}" if name else "the name is empty: send null to remove it"
-        raise InvalidRequest(f"{what}: {NAME_FAULT}; send null to remove a name" if name else what, field="body.name")
+        raise InvalidRequest(
+            f"{what}: {NAME_FAULT}; send null to remove a name" if name else what, field="body.name"
+        )
     return name
 
 
