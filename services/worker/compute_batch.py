@@ -13,7 +13,7 @@ from services.worker.facts.compute_claimed import compute_claimed_facts
 from services.worker.facts.export_claimed import export_claimed_month
 from services.worker.finalise_report import finish_claimed
 from services.worker.insights.compute_claimed import compute_claimed_insights
-from services.worker.lease_renewal import LeaseLost, LeaseRenewal
+from services.worker.lease_renewal import BatchLost, LeaseRenewal
 from services.worker.live.compute_claimed import compute_claimed_live
 from services.worker.load import one_snapshot
 from services.worker.other_tzdata import OtherTzdata, give_way
@@ -135,7 +135,7 @@ def _compute_claimed(context: WorkerContext, lease: BatchLease) -> bool:
     renewal = LeaseRenewal(context, renew, partial(return_claim, lease=lease))
     try:
         completion = _COMPUTE[lease.batch.kind](context, lease, renewal)
-    except LeaseLost:
+    except BatchLost:
         completion = None
     if completion is None:
         BATCHES_ENDED.labels("lost").inc()

@@ -21,7 +21,7 @@ _PARTS = 3
 _AT_MOST_S = 300.0
 
 
-class LeaseLost(Exception):
+class BatchLost(Exception):
     """No result of this attempt counts any more."""
 
 
@@ -58,9 +58,9 @@ class LeaseRenewal:
         return not self._is_lost
 
     def require_held(self) -> None:
-        """Raise `LeaseLost` unless the lease is held; as `is_held` otherwise."""
+        """Raise `BatchLost` unless the lease is held; as `is_held` otherwise."""
         if not self.is_held():
-            raise LeaseLost
+            raise BatchLost
 
     def return_lost_claim(self, conn: psycopg.Connection) -> None:
         """Return the claim of a lost lease, unless a stage hung: then the claim counts."""

@@ -13,7 +13,7 @@ from psycopg import AsyncConnection
 
 from services.worker.context import WorkerContext
 from services.worker.facts.compute_claimed import compute_claimed_facts
-from services.worker.lease_renewal import LeaseLost, LeaseRenewal
+from services.worker.lease_renewal import BatchLost, LeaseRenewal
 from shared.facts.jobs import FactsRequest, trigger_facts
 from shared.reports.acceptance import BatchTerms
 from shared.reports.batch import BatchLease
@@ -78,5 +78,5 @@ def test_a_lease_that_cannot_be_renewed_stops_its_work(worker: WorkerContext) ->
     """As that of a report that was canceled: its further slices are not computed."""
     due_at_once = replace(worker, terms=replace(worker.terms, lease_s=0))
     LeaseRenewal(due_at_once, lambda _: True, lambda _: False).require_held()
-    with pytest.raises(LeaseLost):
+    with pytest.raises(BatchLost):
         LeaseRenewal(due_at_once, lambda _: False, lambda _: False).require_held()
