@@ -4,6 +4,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from shared.store_ids import ID_FAULTS, NO_ID
+from shared.store_limits import (
+    MAX_CLOSURES,
+    MAX_DATED_HOURS,
+    MAX_INTERVALS_A_DAY,
+    MAX_INTERVALS_A_WEEK,
+    MAX_SPECIAL_DATES,
+)
 from shared.store_names import NAME_FAULT
 
 ROW_REASONS: Final[Mapping[str, str]] = {
@@ -57,6 +64,7 @@ ROW_REASONS: Final[Mapping[str, str]] = {
     "every_store": "* stands for every store, and only a closure may be for it; write the id of a store, or set a calendar for special dates of many stores",
     "summary_row": "the row looks like a total below the table, not like a store; remove it, or allow such ids with --allow-odd-ids (UPTILL_ALLOW_ODD_IDS=true)",
     "store_twice": "the delivery has the store more than once with different values in the same column; keep one of the rows",
+    "too_many": f"the store would have more than {MAX_INTERVALS_A_WEEK} opening intervals a week, {MAX_INTERVALS_A_DAY} on a special date, {MAX_SPECIAL_DATES:,} special dates, {MAX_DATED_HOURS:,} dates of effective_from, or {MAX_CLOSURES:,} closures, with those that it has already; write intervals that touch or overlap as one, and leave out dates and closures that are long past",
     "message": "the Kafka message, or one element of its list, is not a poll: send a JSON object with store_id, status and observed_at (event, reason and until are optional), or a list of such objects; if the values are CSV, set UPTILL_KAFKA_FORMAT=csv",
     "no_value": "the Kafka message has no value, as a tombstone: send the poll as the value; its key is not read",
     "empty_value": "the value of the Kafka message is empty: write a poll into it",

@@ -13,7 +13,7 @@ from services.worker.facts.compute_claimed import compute_claimed_facts
 from services.worker.facts.export_claimed import export_claimed_month
 from services.worker.finalise_report import finish_claimed
 from services.worker.insights.compute_claimed import compute_claimed_insights
-from services.worker.lease_renewal import LeaseRenewal
+from services.worker.lease_renewal import BatchLost, LeaseRenewal
 from services.worker.live.compute_claimed import compute_claimed_live
 from services.worker.load import one_snapshot
 from services.worker.other_tzdata import OtherTzdata, give_way
@@ -30,7 +30,7 @@ from shared.errors import DatabaseUnavailable, InfrastructureError
 from shared.ids import new_id
 from shared.inputs.batch_input import BatchInput
 from shared.metrics.registry import BATCHES_CLAIMED, BATCHES_ENDED, BATCHES_SENT_AGAIN
-from shared.reports.batch import BatchLease
+from shared.reports.batch import Batch, BatchLease
 from shared.reports.claim import (
     claim_batch,
     claim_next,
@@ -133,7 +133,10 @@ def _release_after_outage(conn: psycopg.Connection, lease: BatchLease, error: st
 def _compute_claimed(context: WorkerContext, lease: BatchLease) -> bool:
     renew = partial(renew_batch, lease=lease, terms=context.terms)
     renewal = LeaseRenewal(context, renew, partial(return_claim, lease=lease))
-    completion = _COMPUTE[lease.batch.kind](context, lease, renewal)
+    try:
+        completion = _COMPUTE[lease.batch.kind](context, lease, renewal)
+    except BatchLost:
+        completion = None
     if completion is None:
         BATCHES_ENDED.labels("lost").inc()
         _log.warning("lease_lost", stage="load")
@@ -156,7 +159,13 @@ def _compute_part(context: WorkerContext, lease: BatchLease, renewal: LeaseRenew
         stage("load"),
         one_snapshot(conn, context.storage) as snapshot,
     ):
-        loaded = load_or_render(lease.batch, partial(context.inputs.load_input, conn, snapshot=snapshot))
+
+        def load(batch: Batch) -> BatchInput:
+            # Slices of a report that was canceled are not computed.
+            renewal.require_held()
+            return context.inputs.load_input(conn, batch, snapshot)
+
+        loaded = load_or_render(lease.batch, load)
     failpoints.hit("load.after")
     if not renewal.is_held():
         return None

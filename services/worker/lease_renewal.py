@@ -21,6 +21,10 @@ _PARTS = 3
 _AT_MOST_S = 300.0
 
 
+class BatchLost(Exception):
+    """No result of this attempt counts any more."""
+
+
 class LeaseRenewal:
     """Renews a fresh lease each time a third of it has passed.
 
@@ -52,6 +56,11 @@ class LeaseRenewal:
                 if self._is_lost:
                     self.return_lost_claim(conn)
         return not self._is_lost
+
+    def require_held(self) -> None:
+        """Raise `BatchLost` unless the lease is held; as `is_held` otherwise."""
+        if not self.is_held():
+            raise BatchLost
 
     def return_lost_claim(self, conn: psycopg.Connection) -> None:
         """Return the claim of a lost lease, unless a stage hung: then the claim counts."""

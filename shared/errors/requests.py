@@ -4,7 +4,7 @@ from shared.errors.base import UptillError
 
 
 class LimitReached(UptillError):
-    """There are as many schedules or endpoints of the key, or reasons, as there can be."""
+    """There are as many schedules or endpoints of the key, reasons, or dates or closures of a store, as there can be."""
 
 
 class TooManyOpen(UptillError):

@@ -94,7 +94,7 @@ def _make_lease(claim_id: UUID, report_id: UUID, batch_no: int, *row: Any) -> Ba
 
 
 def renew_batch(conn: psycopg.Connection, lease: BatchLease, terms: LeaseTerms) -> bool:
-    """Extend the lease. Return False if it was lost: then no later result counts."""
+    """Extend the lease. Return False if it was lost, or if the report has ended: then no later result counts."""
     renewed = conn.execute(
         _SQL["renew_batch"], {**_fence_of(lease), "lease": timedelta(seconds=terms.lease_s)}
     )

@@ -144,10 +144,23 @@ def _date_rows(hours: Hours, first_day: int, last_day: int) -> tuple[Int64s, Int
         values.astype(np.int64, copy=False)
         for values in (hours.store, hours.day_of_week, hours.opens_s, hours.closes_s)
     )
-    closes_s = closing_s(opens_s, closes_s)
-    day = first_day + (day_of_week - first_day - _EPOCH_WEEKDAY) % 7
-    midnight_s = (day + np.arange(0, last_day - first_day + 1, 7)[:, None]) * DAY_S
-    return np.tile(store, len(midnight_s)), (midnight_s + opens_s).ravel(), (midnight_s + closes_s).ravel()
+    midnight_s = (day_of_week - first_day - _EPOCH_WEEKDAY) % 7 * DAY_S
+    store, opens_s, closes_s = merge_local(
+        store, midnight_s + opens_s, midnight_s + closing_s(opens_s, closes_s)
+    )
+    week_s = np.arange(first_day, last_day + 1, 7)[:, None] * DAY_S
+    return np.tile(store, len(week_s)), (week_s + opens_s).ravel(), (week_s + closes_s).ravel()
+
+
+def merge_local(owner: Int64s, opens_s: Int64s, closes_s: Int64s) -> tuple[Int64s, Int64s, Int64s]:
+    """Return the union of each owner's local intervals, sorted. Their times are at least 0.
+
+    Changes no span, because a later local time is never an earlier instant. But rows that overlap are then converted once.
+    """
+    base = owner << _TIME_BITS
+    opens, closes = union(base + opens_s, base + closes_s)
+    time_mask = (1 << _TIME_BITS) - 1
+    return opens >> _TIME_BITS, opens & time_mask, closes & time_mask
 
 
 def closing_s(opens_s: Int64s, closes_s: Int64s) -> Int64s:

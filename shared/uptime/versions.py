@@ -5,7 +5,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from shared.uptime.calendar import Hours
+from shared.uptime.calendar import Hours, closing_s, merge_local
 from shared.uptime.dates import EARLIEST_DAY, DatedHours
 from shared.uptime.intervals import Bools, Int64s
 from shared.uptime.zones import DAY_S
@@ -66,11 +66,10 @@ def _with_open_days(
     """Rows by (version, weekday), with seven whole days for each version that has none."""
     empty = np.flatnonzero(np.bincount(version, minlength=versions) == 0)
     row_key = np.concatenate((version * 7 + day_of_week, (empty[:, None] * 7 + np.arange(7)).ravel()))
-    order = np.argsort(row_key)
     whole_days = np.zeros(7 * len(empty), dtype=np.int64)
     opens_s = np.concatenate((opens_s, whole_days))
     closes_s = np.concatenate((closes_s, whole_days + DAY_S))
-    return row_key[order], opens_s[order], closes_s[order]
+    return merge_local(row_key, opens_s, closing_s(opens_s, closes_s))
 
 
 def _date_key(rank: Int64s, day: Int64s | int) -> Int64s:

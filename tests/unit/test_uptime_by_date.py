@@ -1,9 +1,10 @@
 """Which hours hold on which date, for several stores at once."""
 
+import tracemalloc
 from datetime import date
 
 from shared.uptime.adjustments import adjusted_schedule
-from tests.oracle.accounting import DAY_US, HOUR_US, HoursRow
+from tests.oracle.accounting import DAY_US, HOUR_US, SECOND_US, HoursRow
 from tests.oracle.adjusted import TermsStore, inputs_of
 from tests.oracle.calendars import Terms, Version
 from tests.unit.test_uptime_calendar import LO_US
@@ -58,3 +59,17 @@ def test_in_the_east_the_date_is_a_day_ahead() -> None:
     hours, adjustments = inputs_of([store])
     spans = adjusted_schedule([store.zone], hours, adjustments, LO_US, LO_US + 20 * HOUR_US).measured
     assert ((spans.open_us - LO_US) // HOUR_US).tolist() == [19]
+
+
+def test_rows_that_overlap_are_not_expanded_date_by_date() -> None:
+    rows = [HoursRow(day, second, second + 3) for day in range(7) for second in range(3000)]
+    store = TermsStore("UTC", Terms([Version(MONDAY, rows)]), [])
+    hours, adjustments = inputs_of([store])
+    tracemalloc.start()
+    try:
+        schedule = adjusted_schedule([store.zone], hours, adjustments, LO_US, LO_US + 366 * DAY_US)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert set((schedule.measured.close_us - schedule.measured.open_us).tolist()) == {3002 * SECOND_US}
+    assert peak_bytes < 100 * adjustments.dated_hours.opens_s.nbytes

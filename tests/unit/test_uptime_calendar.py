@@ -1,10 +1,12 @@
 """Hours to spans: seams, unions, endless stores, and the range that must not show."""
 
+import tracemalloc
 from datetime import UTC, datetime
 
+import numpy as np
 import pytest
 
-from shared.uptime.calendar import spans_of
+from shared.uptime.calendar import Hours, spans_of
 from tests.oracle.accounting import DAY_US, SECOND_US, HoursRow
 from tests.oracle.engine import Store, hours_of
 
@@ -129,3 +131,17 @@ def test_what_was_asked_before_has_the_same_answer() -> None:
         first = [spans(store, lo_us=lo_us) for store in stores]
         assert [spans(store, lo_us=lo_us) for store in stores] == first
         assert len({tuple(of_store) for of_store in first}) == len(stores)
+
+
+def test_a_store_with_many_rows_that_overlap_takes_no_more_memory_than_its_hours() -> None:
+    per_day = 20_000
+    opens_s, day = np.tile(np.arange(per_day), 7), np.repeat(np.arange(7), per_day)
+    rows = Hours(np.zeros_like(day), day, opens_s, opens_s + 3)
+    tracemalloc.start()
+    try:
+        found = spans_of(["UTC"], rows, LO_US, LO_US + 366 * DAY_US, keep=False)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert set((found.close_us - found.open_us).tolist()) == {(per_day + 2) * SECOND_US}
+    assert peak_bytes < 100 * rows.opens_s.nbytes

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from psycopg import AsyncConnection
@@ -16,6 +16,10 @@ from shared.store_ids import require_store_id
 from shared.texts import quoted
 
 _SQL = queries("stores")
+_DAY = timedelta(days=1)
+# Nearly all stores were polled in this time before the newest poll.
+_LATELY = timedelta(weeks=5)
+_ALWAYS = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -91,7 +95,29 @@ async def read_names(conn: AsyncConnection, store_ids: Sequence[str]) -> Mapping
 
 async def _select_stores(conn: AsyncConnection, visible: StoreScope, **chosen: Any) -> list[StoreRow]:
     scope = None if visible.labels is None else Jsonb(dict(visible.labels))
-    unset = dict.fromkeys(("store_id", "after_id", "labels", "text"))
+    unset = dict.fromkeys(("store_id", "after_id", "labels", "text", "store_keys"))
+    given = {**unset, **chosen, "scope": scope}
+    latest = await read_latest_poll(conn)
+    since = latest - _LATELY if latest else _ALWAYS
+    stores = await _search(conn, given, since)
+    silent = [store for store in stores if _may_have_older(store, since)]
+    if silent:
+        keys = [store.store_key for store in silent]
+        first = min(store.first_polled_at for store in silent if store.first_polled_at)
+        older = {
+            store.store_key: store for store in await _search(conn, {**given, "store_keys": keys}, first)
+        }
+        stores = [older.get(store.store_key, store) for store in stores]
+    return stores
+
+
+def _may_have_older(store: StoreRow, since: datetime) -> bool:
+    first, last = store.first_polled_at, store.last_polled_at
+    return first is not None and first < since and (last is None or last < since)
+
+
+async def _search(conn: AsyncConnection, given: Mapping[str, Any], since: datetime) -> list[StoreRow]:
+    """Return stores with their last polls if these are not before an instant. A range of a few weeks is planned for these weeks alone."""
     async with conn.cursor(row_factory=class_row(StoreRow)) as cursor:
-        await cursor.execute(_SQL["list_stores"], {**unset, **chosen, "scope": scope}, prepare=False)
+        await cursor.execute(_SQL["list_stores"], {**given, "since": since}, prepare=False)
         return await cursor.fetchall()

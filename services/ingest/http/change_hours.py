@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 
 import psycopg
 
@@ -11,6 +12,8 @@ from services.ingest.write.adjustment_change import AdjustmentChange
 from services.ingest.write.counts import RowCounts
 from services.ingest.write.history_table import DATED_HOURS
 from shared.db.queries import queries
+from shared.errors import LimitReached
+from shared.store_limits import MAX_DATED_HOURS
 
 _SQL, _ADJUST = queries("live"), queries("adjust")
 
@@ -35,6 +38,7 @@ def replace_hours(
 
     def write_hours(conn: psycopg.Connection, store_key: int, change: AdjustmentChange) -> RowCounts:
         if start is not None:
+            _refuse_many(conn, store_key, start)
             flat = [number for row in sorted(set(parsed)) for number in row]
             row = {"store_key": store_key, "effective_from": start, "intervals": flat}
             return change.merge_rows(DATED_HOURS, [row])
@@ -50,3 +54,12 @@ def replace_hours(
 
     change = change_store(database_url, store_id, "hours", options, write_hours)
     return replace(change, warnings=[*warn_of_hours(intervals, parsed, *counts_as), *change.warnings])
+
+
+def _refuse_many(conn: psycopg.Connection, store_key: int, start: date) -> None:
+    held = [day for (day,) in conn.execute(_ADJUST["dated_hours_of_store"], {"store_key": store_key})]
+    if len(held) >= MAX_DATED_HOURS and start not in held:
+        raise LimitReached(
+            f"the store has hours from {MAX_DATED_HOURS:,} dates, the most that there can be: remove those from dates that are"
+            " long past, as with DELETE and effective_from"
+        )

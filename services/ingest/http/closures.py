@@ -24,10 +24,11 @@ from services.ingest.write.counts import RowCounts
 from services.ingest.write.history_table import CLOSURES, CLOSURES_BY_ID
 from shared.db.queries import queries
 from shared.diagnostics.registry import DIAGNOSTICS, LONG_CLOSURE_DAYS
-from shared.errors import ClosureExists, ForbiddenError, InvalidRequest, StoreNotFound
+from shared.errors import ClosureExists, ForbiddenError, InvalidRequest, LimitReached, StoreNotFound
 from shared.ids import new_id
 from shared.keys import ApiKey
 from shared.row_reasons import ROW_REASONS
+from shared.store_limits import MAX_CLOSURES
 from shared.texts import quoted
 
 _SQL = queries("adjust")
@@ -78,7 +79,7 @@ def declare_closure(
 ) -> Declared:
     """Declare a closure of some stores. If the same one holds already, return its id. A dry run changes nothing.
 
-    Raise `InvalidRequest`, `StoreNotFound`, `ForbiddenError`, `ClosureExists` and `DatabaseUnavailable`.
+    Raise `InvalidRequest`, `StoreNotFound`, `ForbiddenError`, `ClosureExists`, `LimitReached` and `DatabaseUnavailable`.
     """
     columns, closure_id, is_held = terms.parse(), new_id(), False
     warnings = list(_warn_of_length(columns))
@@ -92,6 +93,11 @@ def declare_closure(
             closure_id, is_held = held.pop("id"), True
             if held != {name: columns[name] for name in held}:
                 raise _exists(closure_id)
+        elif conn.execute(_SQL["closures_are_full"], {**place, "most": MAX_CLOSURES}).fetchone():
+            raise LimitReached(
+                f"there are {MAX_CLOSURES:,} closures of the same stores, the most that there can be: withdraw some that are long"
+                " past, or declare one closure for the whole time"
+            )
         return change.merge_rows(CLOSURES, [{"id": closure_id, **place, **columns}])
 
     source = f"closure of {f'store {target.store_id}' if target.is_one_store else 'several stores'}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from services.ingest.write.weeks import number_weeks
 from shared.errors import InvalidRequest
 from shared.reject_advice import require_advice
 from shared.texts import quoted
+
+# Polls of a year and more. Each week that is new takes 6 ms, in which all others wait.
+MAX_WEEKS: Final = 60
 
 
 def refuse_reasons(polls: LivePolls, reasons: Mapping[str, int]) -> InvalidRequest | None:
@@ -46,4 +50,15 @@ def refuse_future(polls: LivePolls, latest_us: int) -> InvalidRequest | None:
     reason = "until_order" if field == "until" else "future"
     return InvalidRequest(
         f"poll {place}: {require_advice(reason, 'live')}", field=f"body.observations.{name}"
+    )
+
+
+def refuse_many_weeks(polls: LivePolls) -> InvalidRequest | None:
+    """Return the refusal of a call whose polls lie in very many weeks, or None."""
+    if len(polls) <= MAX_WEEKS or len(np.unique(number_weeks(polls.at_us))) <= MAX_WEEKS:
+        return None
+    return InvalidRequest(
+        f"the polls are of more than {MAX_WEEKS} weeks: send older ones in further calls, or as a file; if they are not that"
+        " old, check the clock of the sender",
+        field="body.observations",
     )

@@ -8,9 +8,9 @@ from pydantic import AfterValidator, BaseModel, Field
 
 from services.ingest.http.calendars import CalendarRow
 from services.ingest.http.schemas_special_hours import SpecialDateBody
-from services.ingest.parse.dates import MAX_DATES
 from shared.http.bodies import RequestBody
 from shared.labels import MAX_LABELS, checked_labels
+from shared.store_limits import MAX_SPECIAL_DATES
 
 
 class CalendarChange(RequestBody):
@@ -21,7 +21,9 @@ class CalendarChange(RequestBody):
         description="The calendar is for all stores that have these labels; `{}`: for every store.",
         examples=[{"country": "us"}],
     )
-    dates: list[SpecialDateBody] = Field(max_length=MAX_DATES, description="All dates of the calendar.")
+    dates: list[SpecialDateBody] = Field(
+        max_length=MAX_SPECIAL_DATES, description="All dates of the calendar."
+    )
 
 
 class CalendarSummary(BaseModel):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-MAX_INTERVALS = 7 * 24 * 4
+from shared.store_limits import MAX_INTERVALS_A_WEEK
 
 
 class IntervalBody(BaseModel):
@@ -34,6 +34,6 @@ class HoursChange(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     hours: list[IntervalBody] = Field(
-        max_length=MAX_INTERVALS,
+        max_length=MAX_INTERVALS_A_WEEK,
         description="All opening intervals of the week; they replace the stored ones.",
     )

@@ -5,8 +5,8 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.ingest.http.special_dates import LocalDate
-from services.ingest.parse.dates import MAX_DATES, MAX_INTERVALS_A_DAY
 from shared.http.bodies import RequestBody
+from shared.store_limits import MAX_INTERVALS_A_DAY, MAX_SPECIAL_DATES
 
 
 class SpecialInterval(BaseModel):
@@ -48,7 +48,9 @@ class SpecialDateBody(BaseModel):
 class SpecialHoursChange(RequestBody):
     """Body of `PUT /v1/stores/{store_id}/special-hours`. Dates that are left out have their weekly hours again."""
 
-    dates: list[SpecialDateBody] = Field(max_length=MAX_DATES, description="All special dates of the store.")
+    dates: list[SpecialDateBody] = Field(
+        max_length=MAX_SPECIAL_DATES, description="All special dates of the store."
+    )
 
 
 class SpecialHoursBody(BaseModel):

@@ -13,7 +13,12 @@ from numpy.typing import NDArray
 
 from services.ingest.http.hook_delivery import AlreadyReceived
 from services.ingest.http.live_polls import LivePolls
-from services.ingest.http.refuse_live import refuse_future, refuse_reasons, refuse_sealed
+from services.ingest.http.refuse_live import (
+    refuse_future,
+    refuse_many_weeks,
+    refuse_reasons,
+    refuse_sealed,
+)
 from services.ingest.http.write_hooks import HookTable, Storable, sift_call
 from services.ingest.parse.last_polls import LastPolls, deduplicate
 from services.ingest.parse.parsed import GivenNotes
@@ -201,7 +206,9 @@ def get_live_import(conn: psycopg.Connection) -> UUID:
 
 def _refuse_parts(polls: LivePolls, latest_us: int, reasons: Mapping[str, int]) -> Exception | None:
     """Return the refusal of a call with a poll that cannot be stored. Calls of hooks have lost such polls before."""
-    return None if polls.hook else refuse_future(polls, latest_us) or refuse_reasons(polls, reasons)
+    if polls.hook:
+        return refuse_many_weeks(polls)
+    return refuse_future(polls, latest_us) or refuse_reasons(polls, reasons) or refuse_many_weeks(polls)
 
 
 def _collect_notes(

@@ -6,8 +6,6 @@ from typing import Final
 
 FIRST_YEAR: Final = 2000
 LAST_YEAR: Final = 2100
-MAX_DATES: Final = 10_000  # of a calendar or a store
-MAX_INTERVALS_A_DAY: Final = 96
 _DATE: Final = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 

@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from services.ingest.parse.dates import MAX_DATES, MAX_INTERVALS_A_DAY
 from services.ingest.parse.ical_events import TOO_LONG, Event, IcalFile, read_file
 from services.ingest.parse.ical_lines import refuse_line
 from services.ingest.parse.ical_starts import find_replaced, list_occurrences
 from shared.errors import InvalidRequest
+from shared.store_limits import MAX_INTERVALS_A_DAY, MAX_SPECIAL_DATES
 
 YEARS_BACK: Final = 10
 YEARS_AHEAD: Final = 10
-_MAX_OCCURRENCES: Final = 10 * MAX_DATES
+_MAX_OCCURRENCES: Final = 10 * MAX_SPECIAL_DATES
 _SHOWN_MISSED: Final = 5
 _DAY: Final = timedelta(days=1)
 
@@ -71,10 +71,10 @@ class _Dates:
         self.missed |= {(line, at) for at, line in found.missed.items() if self._has(at)}
         added = [self._add(event, start, end) for start, end in found.times]
         self.left_out += bool(added) and not any(added)
-        if len(self.closed) + len(self.opened) > MAX_DATES:
+        if len(self.closed) + len(self.opened) > MAX_SPECIAL_DATES:
             refuse_line(
                 event.source.line,
-                f"the calendar has more than {MAX_DATES:,} dates: leave out what is long past",
+                f"the calendar has more than {MAX_SPECIAL_DATES:,} dates: leave out what is long past",
             )
 
     def join(self) -> dict[date, list[int]]:

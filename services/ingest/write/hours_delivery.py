@@ -9,6 +9,7 @@ from uuid import UUID
 import numpy as np
 
 from services.ingest.parse.days import FROM_ZERO, find_first_numbers, is_first_number_unsaid
+from services.ingest.parse.parsed import HeldRow
 from services.ingest.write.adjustment_change import AdjustmentChange
 from services.ingest.write.counts import RowCounts
 from services.ingest.write.dated_hours import replace_dated_hours
@@ -16,8 +17,11 @@ from services.ingest.write.day_numbers import Numbers
 from services.ingest.write.hours_facts import find_equal_times, find_long_openings
 from services.ingest.write.hours_values import dates, encode_hours
 from services.ingest.write.ledger import ImportLedger
+from services.ingest.write.overfull_stores import TOO_MANY, find_overfull
 from services.ingest.write.packed_delivery import Counts, PackedDelivery
+from services.ingest.write.packed_rows import StagedFile
 from services.ingest.write.remarks import Remarks, ShrunkStore
+from services.ingest.write.staged_rows import stage_held
 from services.ingest.write.wanted_hours import want_weekly
 from services.ingest.write.weekly_hours import HoursOutcome, OnStep, replace_weekly_hours
 from shared.db.queries import queries
@@ -33,6 +37,11 @@ class HoursDelivery(PackedDelivery):
         """Read the staged rows of the imports, which number the days of the week as `numbers` tells."""
         self._first_days = find_first_numbers(numbers)
         super().__init__(ledger, ids, lambda file, values: encode_hours(values, self._first_days[file]))
+        overfull = find_overfull(self._conn, self._files)
+        self._overfull = [
+            (file.import_id, list(_list_held(file, overfull))) for file in self._files if overfull
+        ]
+        self._hold_back(overfull, TOO_MANY)
         self._numbers = numbers
         self._on_step = on_step
         self._outcome = HoursOutcome()
@@ -43,6 +52,11 @@ class HoursDelivery(PackedDelivery):
         weekly = [file.pick(~dated) for file, dated in zip(self._files, self._is_dated, strict=True)]
         self._wanted = want_weekly(weekly)
         self._weekly_rows = [len(file.store) for file in weekly]
+
+    def reject(self) -> Counts:
+        for import_id, held in self._overfull:
+            stage_held(self._conn, import_id, held)
+        yield from super().reject()
 
     def apply(self, change: AdjustmentChange) -> Counts:
         """Replace the hours of all stores that have rows. Yield how the rows of each import count.
@@ -86,3 +100,10 @@ class HoursDelivery(PackedDelivery):
         for store_id, key in zip(*self.list_stores(), strict=True) if shrunk else ():
             for before_s, after_s, start in shrunk.get(key, ()):
                 yield store_id, before_s, after_s, str(start or "")
+
+
+def _list_held(file: StagedFile, overfull: Sequence[str]) -> Iterator[HeldRow]:
+    """Yield the first row of each of these stores."""
+    rows = np.flatnonzero(file.ids.is_in(overfull).to_numpy()[file.store])
+    for place, first in zip(*np.unique(file.store[rows], return_index=True), strict=True):
+        yield HeldRow(file.ids[int(place)], int(file.line[rows[first]]), 0, TOO_MANY)

@@ -39,15 +39,19 @@ class PackedDelivery:
         self._conn = ledger.conn
         self._files = read_staged(self._conn, ids, encode)
         self.weeks: WeekFindings | None = None
-        self._held: list[tuple[UUID, pl.Series, NDArray[np.int32]]] = []
-        if held := list_held_ids(self._conn, ids):
-            self._files = [self._hold_back(file, held) for file in self._files]
+        self._held: list[tuple[UUID, pl.Series, NDArray[np.int32], str]] = []
+        self._hold_back(list_held_ids(self._conn, ids), "store_incomplete")
 
-    def _hold_back(self, file: StagedFile, held: Sequence[str]) -> StagedFile:
+    def _hold_back(self, held: Sequence[str], reason: str) -> None:
+        """Take out the rows of some stores, which are rejected later."""
+        if held:
+            self._files = [self._pick_others(file, held, reason) for file in self._files]
+
+    def _pick_others(self, file: StagedFile, held: Sequence[str], reason: str) -> StagedFile:
         is_held = file.ids.is_in(held).to_numpy()[file.store]
         # Rows that the release before staged one by one are rejected in the database.
         if file.is_packed and is_held.any():
-            self._held.append((file.import_id, file.ids, file.line[is_held]))
+            self._held.append((file.import_id, file.ids, file.line[is_held], reason))
         return file.pick(~is_held)
 
     def find_new_stores(self) -> pl.Series:
@@ -59,9 +63,9 @@ class PackedDelivery:
 
     def reject(self) -> Counts:
         yield from reject_incomplete(self._conn, [file.import_id for file in self._files])
-        for import_id, ids, lines in self._held:
+        for import_id, ids, lines, reason in self._held:
             for chunk in read_texts(self._conn, import_id, ids, lines):
-                rejects = list(_list_rejects(lines, *chunk))
+                rejects = list(_list_rejects(lines, reason, *chunk))
                 store_rejects(self._conn, import_id, rejects)
                 yield import_id, RowCounts(rejected=len(rejects))
 
@@ -83,7 +87,7 @@ class PackedDelivery:
 
 
 def _list_rejects(
-    lines: NDArray[np.int32], first_line: int, first_byte: int, text: bytes
+    lines: NDArray[np.int32], reason: str, first_line: int, first_byte: int, text: bytes
 ) -> Iterator[Reject]:
     """Yield the rejects of those lines that are in a chunk."""
     ends = np.flatnonzero(np.frombuffer(text, np.uint8) == _NEWLINE)
@@ -91,4 +95,4 @@ def _list_rejects(
         place = line - first_line
         start, end = int(ends[place - 1]) + 1 if place else 0, int(ends[place])
         raw = text[start : min(end, start + RAW_BYTES)].removesuffix(b"\r")
-        yield Reject(line, first_byte + start, "store_incomplete", raw)
+        yield Reject(line, first_byte + start, reason, raw)

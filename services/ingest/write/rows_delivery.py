@@ -21,12 +21,17 @@ from services.ingest.write.staged_rows import list_held_ids, reject_incomplete
 from services.ingest.write.store_directory import DirectoryMerge, reject_faulty
 from shared.db.queries import queries
 from shared.diagnostics.week_rows import WeekFindings
+from shared.store_limits import MAX_CLOSURES, MAX_INTERVALS_A_DAY, MAX_SPECIAL_DATES
 
 _SQL, _ADJUST = queries("ingest"), queries("adjust")
 _TABLES: Mapping[Kind, HistoryTable] = {
     "special_hours": SPECIAL_HOURS,
     "lifetimes": LIFETIMES,
     "closures": CLOSURES,
+}
+_LIMITS: Mapping[Kind, Mapping[str, int]] = {
+    "special_hours": {"most": MAX_SPECIAL_DATES, "intervals": MAX_INTERVALS_A_DAY},
+    "closures": {"most": MAX_CLOSURES},
 }
 _LAST_COUNTS = frozenset({"lifetimes", "closures"})
 _Counts = Iterator[tuple[UUID, RowCounts]]
@@ -59,7 +64,18 @@ class RowsDelivery:
         elif self._kind == "stores":
             for import_id, rejected in reject_faulty(self._conn, self._values["ids"]):
                 yield import_id, RowCounts(rejected=rejected)
+        if self._kind in _LIMITS:
+            yield from self._reject_overfull(_LIMITS[self._kind])
         yield from reject_incomplete(self._conn, self._values["ids"])
+
+    def _reject_overfull(self, limits: Mapping[str, int]) -> _Counts:
+        overfull = self._conn.execute(
+            _ADJUST[f"overfull_{self._kind}"], {**self._values, **limits}
+        ).fetchall()
+        if overfull:
+            given = {**self._values, "stores": [store_id for (store_id,) in overfull]}
+            for import_id, rejected in self._conn.execute(_ADJUST["reject_overfull"], given):
+                yield import_id, RowCounts(rejected=rejected)
 
     def apply(self, change: AdjustmentChange) -> _Counts:
         if self._kind == "stores":

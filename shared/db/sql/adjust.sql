@@ -48,6 +48,66 @@ with faulty as (
 )
 select import_id, reason, count(*), count(*) filter (where not is_listed) from ranked group by import_id, reason
 
+-- name: many_dated_hours
+-- Of stores that may have hours from more than `most` dates, with `counts` new ones: the place in `ids`, and the dates that they
+-- have, as ordinals.
+select place, held.dates
+from unnest(%(ids)s::text[], %(counts)s::bigint[]) with ordinality given (store_id, fresh, place)
+left join store using (store_id), lateral (
+    select coalesce(array_agg(effective_from - date '0001-01-01' + 1), '{}') as dates
+    from dated_hours where dated_hours.store_key = store.store_key and until_seq is null) held
+where fresh + cardinality(held.dates) > %(most)s
+
+-- name: overfull_special_hours
+-- The stores of a delivery with too many intervals on a date, or too many dates with those that they have. Only of stores that may
+-- have too many are the dates compared.
+with named as materialized (
+    select store_id, date, count(distinct (opens, closes)) as intervals from import_staged
+    where import_id = any(%(ids)s) and reason is null group by store_id, date
+), suspect as materialized (
+    select store_id, store_key from named left join store using (store_id)
+    group by store_id, store_key
+    having count(*) + (
+        select count(*) from special_hours held where held.store_key = store.store_key and until_seq is null) > %(most)s
+)
+select store_id from named where intervals > %(intervals)s
+union
+select store_id from suspect
+where (select count(*) from (
+    select date from named where named.store_id = suspect.store_id
+    union select date from special_hours held where held.store_key = suspect.store_key and until_seq is null) dates) > %(most)s
+
+-- name: overfull_closures
+-- The stores of a delivery with too many closures, with those that they have.
+with named as materialized (
+    select distinct store_id, begins from import_staged where import_id = any(%(ids)s) and reason is null
+), suspect as materialized (
+    select store_id, case when store_id = '*' then 0 else store_key end as store_key
+    from named left join store using (store_id)
+    group by store_id, store_key
+    having count(*) + (
+        select count(*) from closure held
+        where held.store_key = case when store_id = '*' then 0 else store.store_key end and labels = '{}'
+            and until_seq is null) > %(most)s
+)
+select store_id from suspect
+where (select count(*) from (
+    select begins from named where named.store_id = suspect.store_id
+    union select starts_at from closure held
+    where held.store_key = suspect.store_key and labels = '{}' and until_seq is null) starts) > %(most)s
+
+-- name: reject_overfull
+with held as (
+    update import_staged set reason = 'too_many'
+    where import_id = any(%(ids)s) and reason is null and store_id = any(%(stores)s::text[])
+    returning import_id, line, byte_offset, raw, reason
+), rejected as (
+    insert into import_reject (import_id, line, byte_offset, reason, raw)
+    select import_id, line, byte_offset, reason, raw from held
+    returning import_id
+)
+select import_id, count(*) from rejected group by import_id
+
 -- name: want_dated_hours
 -- One step of distinct rows, in the order of `intervals`. Dates are ordinals: 1 is the first day of year 1.
 insert into wanted_dated_hours (store_key, effective_from, intervals, since_seq)
@@ -166,6 +226,9 @@ select store_key from store where store_id = %(store_id)s and (%(scope)s::jsonb 
 -- The closure of this target that begins at this instant, if there is one.
 select id, ends_at, treatment, reason, note from closure
 where store_key = %(store_key)s and labels = %(labels)s and starts_at = %(starts_at)s and until_seq is null
+
+-- name: closures_are_full
+select true from closure where store_key = %(store_key)s and labels = %(labels)s and until_seq is null offset %(most)s - 1 limit 1
 
 -- name: closure_to_change
 -- A closure that the caller may see: of one of its stores, or one for several stores that applies to one of them. A caller

@@ -366,8 +366,11 @@ where report_id = %(report_id)s and batch_no = %(batch_no)s and state = 'pending
   and home is distinct from %(presence)s::integer and due_since > clock_timestamp() - %(grace)s::interval
 
 -- name: renew_batch
-update report_batch set lease_until = clock_timestamp() + %(lease)s
-where report_id = %(report_id)s and batch_no = %(batch_no)s and attempt = %(attempt)s and state = 'leased'
+-- Nothing of a report that has ended, as one that was canceled, is worth going on with.
+update report_batch b set lease_until = clock_timestamp() + %(lease)s
+from report r
+where b.report_id = %(report_id)s and b.batch_no = %(batch_no)s and b.attempt = %(attempt)s and b.state = 'leased'
+  and r.id = b.report_id and r.state in ('queued', 'running')
 
 -- name: lock_report
 select state from report where id = %(report_id)s for update

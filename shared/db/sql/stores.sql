@@ -1,11 +1,13 @@
 -- Stores as callers see them. `scope`: the labels to which the caller is limited; null: no limit.
 
 -- name: list_stores
--- With one search per store for its last poll. Unindexed weeks of a large load are read once for the page.
+-- With one search per store for its last poll from `since` on. Unindexed weeks of a large load are read once for the page.
+-- `store_keys`: only these; null: all.
 with page as materialized (
     select store_key, store_id, display_name, timezone, labels, first_polled_at
     from store
-    where (%(store_id)s::text is null or store.store_id = %(store_id)s)
+    where (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s::integer[]))
+      and (%(store_id)s::text is null or store.store_id = %(store_id)s)
       and (%(after_id)s::text is null or store.store_id > %(after_id)s)
       and (%(text)s::text is null or position(lower(%(text)s) in lower(store.store_id)) > 0
         or position(lower(%(text)s) in lower(store.display_name)) > 0)
@@ -17,7 +19,7 @@ with page as materialized (
     select has_unindexed_week('-infinity', 'infinity') as is_so
 ), loaded as materialized (
     select distinct on (store_key) store_key, observed_at, is_active from observation
-    where (select is_so from loading) and store_key = any(array(select store_key from page))
+    where (select is_so from loading) and store_key = any(array(select store_key from page)) and observed_at >= %(since)s
     order by store_key, observed_at desc
 )
 select store.store_key, store.store_id, store.display_name as name, store.timezone, store.labels, store.first_polled_at,
@@ -26,7 +28,7 @@ from page store
 left join lateral (
     (select observed_at, is_active from observation
      where observation.store_key = store.store_key and observed_at >= store.first_polled_at
-        and not (select is_so from loading)
+        and observed_at >= %(since)s and not (select is_so from loading)
      order by observed_at desc limit 1)
     union all
     (select observed_at, is_active from loaded where loaded.store_key = store.store_key)

@@ -237,3 +237,32 @@ async def _look_with_a_limited_scope(url: str) -> None:
         listed_reports = await list_reports(conn, ReportChoice(), north, before_id=None, limit=9)
         assert [report.id for report in listed_reports] == [mine.report_id]
         assert len(await list_reports(conn, ReportChoice(), StoreScope(), before_id=None, limit=9)) == 2
+
+
+def test_the_last_poll_is_found_however_long_ago(env: dict[str, str]) -> None:
+    """Only stores without a recent poll are searched for in all weeks."""
+    old = NOW - timedelta(weeks=80)
+    fleet = {"both": Store([(old, True), (NOW, False)]), "ended": Store([(old, True)])}
+    load_fleet(env["UPTILL_DATABASE_URL"], fleet)
+    with psycopg.connect(env["UPTILL_DATABASE_URL"]) as conn:
+        conn.execute(
+            "select ensure_observation_partition(%s + week * interval '7 days', true) from generate_series(1, 70) week",
+            [old],
+        )
+    few, last = asyncio.run(_find_last(env["UPTILL_DATABASE_URL"], "both"))
+    assert (few <= 8, last) == (True, (NOW, False))
+    many, last = asyncio.run(_find_last(env["UPTILL_DATABASE_URL"], "ended"))
+    assert (many > 70, last) == (True, (old, True))
+    asyncio.run(_find_last(env["UPTILL_DATABASE_URL"], "silent"))
+
+
+async def _find_last(url: str, store_id: str) -> tuple[int, tuple[datetime | None, bool | None]]:
+    """Return how many weeks were planned for, and the last poll."""
+    async with await AsyncConnection.connect(url) as conn:
+        store = await find_store(conn, store_id, StoreScope())
+        cursor = await conn.execute(
+            "select count(*) from pg_locks join pg_class on oid = relation where pid = pg_backend_pid() and relname ~ %s",
+            [r"^observation_\d{4}w\d\d$"],
+        )
+        row = await cursor.fetchone()
+        return row[0] if row else 0, (store.last_polled_at, store.is_active)

@@ -120,6 +120,8 @@ LIST: dict[str, object] = {
     "labels": None,
     "scope": None,
     "limit": STORES,
+    "store_keys": None,
+    "since": AS_OF - timedelta(weeks=52),
 }
 READERS: dict[str, Read] = {
     "polls of a report": lambda conn, stores: as_rows(read_polls(conn, stores, batch_range(), NONE_SEALED)),

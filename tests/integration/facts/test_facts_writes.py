@@ -1,17 +1,19 @@
 """What a batch of facts writes: nothing if its lease was lost meanwhile, and nothing if there is nothing to compute."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from uuid import UUID
 
 import psycopg
+import pytest
 from psycopg import AsyncConnection
 
 from services.worker.context import WorkerContext
 from services.worker.facts.compute_claimed import compute_claimed_facts
-from services.worker.lease_renewal import LeaseRenewal
+from services.worker.lease_renewal import BatchLost, LeaseRenewal
 from shared.facts.jobs import FactsRequest, trigger_facts
 from shared.reports.acceptance import BatchTerms
 from shared.reports.batch import BatchLease
@@ -70,3 +72,11 @@ def test_a_job_without_work_moves_no_mark(database_url: str, worker: WorkerConte
         build(database_url, worker)
         assert {key for key, _ in conn.execute(versions).fetchall()} >= {key for key, _ in before}
         assert conn.execute(versions).fetchall() != before
+
+
+def test_a_lease_that_cannot_be_renewed_stops_its_work(worker: WorkerContext) -> None:
+    """As that of a report that was canceled: its further slices are not computed."""
+    due_at_once = replace(worker, terms=replace(worker.terms, lease_s=0))
+    LeaseRenewal(due_at_once, lambda _: True, lambda _: False).require_held()
+    with pytest.raises(BatchLost):
+        LeaseRenewal(due_at_once, lambda _: False, lambda _: False).require_held()

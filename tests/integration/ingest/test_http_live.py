@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from fastapi.testclient import TestClient
 
+from services.ingest.http.refuse_live import MAX_WEEKS
 from services.ingest.run import Limits, LoadOptions, ingest_paths
 from tests.integration.ingest.database import check_ledger, load_polls, observations
 from tests.integration.ingest.service import ingest_service, problem
@@ -173,3 +174,16 @@ def test_without_postgres_the_caller_is_asked_to_retry(service: TestClient, data
         assert answer.headers["retry-after"]
     assert send(service, poll("a", 1), poll("a", 2)) in [(2, 0, 0), (1, 1, 0)]
     check_ledger(database_url)
+
+
+def test_a_call_has_polls_of_few_weeks(service: TestClient, database_url: str) -> None:
+    """Each week is a partition, and all writers wait while it is made."""
+    week = 7 * 24 * 60
+    scattered = [poll("a", -place * week) for place in range(MAX_WEEKS + 1)]
+    answer = service.post("/v1/observations", json={"observations": scattered})
+    assert problem(answer, 422, "invalid_request")["field"] == "body.observations"
+    assert not observations(database_url)
+    assert service.post("/v1/observations", json={"observations": scattered[1:]}).is_success
+    assert service.post(
+        "/v1/observations", json={"observations": [poll("a", n) for n in range(99)]}
+    ).is_success

@@ -181,6 +181,16 @@ class TestClaim:
         assert fresh.part_key != stale.part_key
         assert complete(conn, fresh).accepted
 
+    def test_a_batch_of_a_canceled_report_is_not_renewed(
+        self, database_url: str, conn: psycopg.Connection
+    ) -> None:
+        load_fleet(database_url, fleet(1))
+        report_id, _ = trigger(database_url)
+        lease = claim(conn, report_id)
+        assert renew_batch(conn, lease, TERMS)
+        conn.execute("update report set state = 'canceled' where id = %s", [report_id])
+        assert not renew_batch(conn, lease, TERMS)
+
     def test_a_stale_worker_comes_too_late_even_before_another_claims(
         self, database_url: str, conn: psycopg.Connection
     ) -> None:

@@ -16,7 +16,7 @@ from services.ingest.http.schemas_closure_change import ClosureChange
 from services.ingest.http.schemas_closure_create import ClosureCreate
 from services.ingest.http.schemas_closures import ClosureBody, ClosurePage, ClosureQuery
 from shared.db.connect import borrowed_async
-from shared.errors import ClosureExists, ClosureNotFound, StoreNotFound
+from shared.errors import ClosureExists, ClosureNotFound, LimitReached, StoreNotFound
 from shared.http.auth import RequireScope
 from shared.http.contract import answers, with_headers
 from shared.http.cursors import cut_page, invalid_cursor, read_text_cursor, text_cursor
@@ -38,7 +38,7 @@ _CREATE, _CHANGE = TypeAdapter(ClosureCreate), TypeAdapter(ClosureChange)
     status_code=status.HTTP_201_CREATED,
     responses={
         status.HTTP_200_OK: {"model": ClosureBody, "description": "A dry run: the closure as it would be."},
-        **answers(ClosureExists, StoreNotFound),
+        **answers(ClosureExists, LimitReached, StoreNotFound),
         **with_headers(status.HTTP_201_CREATED, "Location"),
     },
     openapi_extra=describe_body(ClosureCreate),

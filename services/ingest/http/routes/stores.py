@@ -17,7 +17,7 @@ from services.ingest.http.local_intervals import LocalInterval
 from services.ingest.http.schemas_hours import HoursChange
 from services.ingest.http.schemas_stores import LabelsChange, NameChange, StoreChangedBody, TimezoneChange
 from services.ingest.http.store_calls import KnownStoreId, Options, StoreId, run_change
-from shared.errors import StoreNotFound
+from shared.errors import LimitReached, StoreNotFound
 from shared.http.contract import answers
 from shared.http.unique_names import UniqueNamesRoute
 
@@ -30,7 +30,7 @@ _LABELS, _NAME = TypeAdapter(LabelsChange), TypeAdapter(NameChange)
 @router.put(
     "/v1/stores/{store_id:path}/hours",
     openapi_extra=describe_body(HoursChange),
-    responses=answers(StoreNotFound),
+    responses=answers(LimitReached, StoreNotFound),
 )
 async def put_hours(
     context: Context,
