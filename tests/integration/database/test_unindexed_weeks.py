@@ -138,7 +138,10 @@ READERS: dict[str, Read] = {
         conn, "facts", "silent_stores", {"silent_after": timedelta(days=3)}
     ),
     "stores that are silent since their hours changed": lambda conn, _: run(
-        conn, "diagnostics", "silent_since_hours_changed", {"store_keys": None, "examples": 50}
+        conn,
+        "diagnostics",
+        "silent_since_hours_changed",
+        {"store_keys": None, "left_out": [], "examples": 50},
     ),
     "stores that are silent, after an import": lambda conn, _: run(
         conn, "quality", "stores_silent", {"newest": AS_OF}
@@ -205,7 +208,7 @@ def test_polls_after_a_closure_are_not_looked_for(conn: psycopg.Connection) -> N
         "insert into lifetime (store_key, closed_at, since_seq) select store_key, %s, 1 from store",
         [AS_OF - timedelta(days=6)],
     )
-    asked: dict[str, object] = {"store_keys": None, "examples": 3}
+    asked: dict[str, object] = {"store_keys": None, "left_out": [], "examples": 3}
     ((_, stores, _),) = run(conn, "diagnostics", "polls_after_closed", asked)
     assert stores == STORES
     drop_indexes(conn)

@@ -45,7 +45,7 @@ class Loaded:
 
 
 LoadFile = Callable[..., Loaded]
-_SCOPES = ("ingest:write", "closures:write")  # of the key that sends files of all kinds
+_SCOPES = ("admin",)  # of the key that sends files of all kinds
 
 
 @pytest.fixture(params=["command", "http"])
