@@ -13,7 +13,7 @@ from services.api.changes import ReportChanges
 from services.api.context import ApiContext
 from services.api.download_links import FileChecks, LinkAudit, LinkSigner
 from services.api.ingest_calls import IngestRelay
-from services.api.oidc.terms import ProviderTerms
+from services.api.oidc.make_provider import make_provider
 from services.api.report_reads import ReportReads
 from services.api.routes import (
     alert_rules,
@@ -100,7 +100,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Build the application. Raises `ConfigurationError` if a required setting is missing."""
     settings = (settings or load_settings()).require("database_url", "redis_url", "s3_bucket")
     configure_logging("api", settings.log_level)
-    provider = _make_provider(settings)
+    provider = make_provider(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -193,17 +193,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.state.error_page = error_page.show_error
     return app
-
-
-def _make_provider(settings: Settings) -> "Provider | None":
-    """Return the provider with which people sign in, if there is one. Raises `ConfigurationError`."""
-    terms = ProviderTerms.of(settings)
-    if terms is None:
-        return None
-    # The import takes 0.2 s.
-    from services.api.oidc.provider import Provider  # noqa: PLC0415
-
-    return Provider(terms)
 
 
 def _build_context(settings: Settings, pools: Pools, provider: "Provider | None") -> ApiContext:

@@ -12,11 +12,10 @@ import numpy as np
 
 from shared.uptime.adjustments import NO_ADJUSTMENTS, Adjustments, adjusted_schedule
 from shared.uptime.batch import StoreHistory
-from shared.uptime.closures import Schedule
-from shared.uptime.intervals import Bools, Int64s, elapsed_before
-from shared.uptime.kernel import measure_states
+from shared.uptime.intervals import Bools, Int64s
 from shared.uptime.live_hours import AS_UP, EXCLUDED, MEASURED, OUTSIDE, Whereabouts, locate, today_us
 from shared.uptime.live_polls import MISSING, LastRun, LatestPolls, last_polls, last_runs, usual_gaps_us
+from shared.uptime.live_time import measure_today, open_time_us
 from shared.uptime.policy import DAY_US, DEFAULT_POLICY, MINUTE_US, POLICIES, Policy, reach_us
 from shared.uptime.poll_history import PollHistory
 from shared.uptime.states import Polls
@@ -138,12 +137,12 @@ def live_rows(
     earliest_us, latest_us = _since(seen, state)
     day_from_us, day_until_us = today_us(stores.zones, now_us)
     accrues = _accruals(seen)
-    up_us, down_us = _measure_today(lately, history, day_from_us)
+    up_us, down_us = measure_today(lately, history, day_from_us)
     begun_us = np.where(seen.where.kind == AS_UP, seen.where.open_us, seen.run.unbroken_us)
     counted_us = np.where(accrues == NOTHING_ACCRUES, day_from_us, np.maximum(day_from_us, begun_us))
     elapsed_us = now_us - counted_us
     is_down = state == DOWN
-    down_open_us = _open_time_us(history, seen.run) - elapsed_us
+    down_open_us = open_time_us(history, seen.run) - elapsed_us
     return LiveRows(
         state=state,
         since_earliest_us=earliest_us,
@@ -227,23 +226,6 @@ def _accruals(seen: _StoresSeen) -> Int64s:
     accrues[spoken] = np.where(seen.run.active, UP_ACCRUES, DOWN_ACCRUES)[spoken]
     accrues[(seen.where.kind == AS_UP) & ~seen.is_ended] = UP_ACCRUES
     return accrues
-
-
-def _measure_today(schedule: Schedule, history: PollHistory, day_from_us: Int64s) -> tuple[Int64s, Int64s]:
-    windows_us = day_from_us[:, None], np.full((len(day_from_us), 1), history.as_of_us)
-    states = history.states(joined=True)
-    measures = measure_states(schedule, history, states, windows_us, detail=False)
-    return measures.up_us[:, 0], measures.down_us[:, 0]
-
-
-def _open_time_us(history: PollHistory, run: LastRun) -> Int64s:
-    """Return the measured time from the first poll of each store's run until now."""
-    line, now_us, store = history.line, history.as_of_us, np.arange(history.stores)
-    from_us = np.where(run.first_us < 0, now_us, run.first_us)
-    borders = line.place(store, np.stack((from_us, np.full(history.stores, now_us))))
-    from_first, until_now = elapsed_before(*history.span_places, borders)
-    open_us: Int64s = until_now - from_first
-    return open_us
 
 
 def _next_changes_us(seen: _StoresSeen, day_until_us: Int64s, polls: Polls) -> Int64s:

@@ -11,7 +11,8 @@ from services.api.schemas.fleet_outage_query import FleetOutageQuery
 from services.api.schemas.outage_query import OutageQuery
 from services.api.schemas.outages import OutagePage
 from services.api.use_cases.outage_page import OutageChoice, OutagePosition, page_outages, read_position
-from services.api.use_cases.outages import OutageSearch, read_outage_input
+from services.api.use_cases.outage_search import OutageSearch
+from services.api.use_cases.outages import read_outage_input
 from services.api.use_cases.stores import find_store
 from shared.db.connect import borrowed_async
 from shared.errors import Overloaded, StoreFailed

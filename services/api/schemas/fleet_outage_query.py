@@ -9,7 +9,8 @@ from services.api.schemas.stores import known_labels
 from services.api.use_cases.outage_page import (
     OutagePosition,
 )
-from services.api.use_cases.outages import MAX_STORES, OutageSearch
+from services.api.use_cases.outage_search import OutageSearch
+from services.api.use_cases.outages import MAX_STORES
 from shared.labels import parse_labels
 
 

@@ -13,7 +13,7 @@ from services.api.use_cases.outage_page import (
     OutageOrder,
     OutagePosition,
 )
-from services.api.use_cases.outages import OutageSearch
+from services.api.use_cases.outage_search import OutageSearch
 from shared.clock import from_us
 from shared.reason_words import fold_reason, is_reason_word
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -10,8 +9,9 @@ from psycopg import AsyncConnection, IsolationLevel
 from psycopg.types.json import Jsonb
 
 from services.api.use_cases.day_part import DayPart
+from services.api.use_cases.outage_search import AS_A_REPORT, OutageSearch, resolve_time
 from services.api.use_cases.sealed_polls import SealedReads, StoreNames, lock_polls
-from shared.clock import from_us, to_us
+from shared.clock import from_us
 from shared.db.queries import queries
 from shared.errors import InvalidRequest
 from shared.inputs.adjustments import NOTHING_STORED, read_adjustments_async
@@ -21,7 +21,7 @@ from shared.inputs.notes import read_notes_async, read_reason_words_async
 from shared.inputs.stores import Stores, find_places, parse_hours, parse_polls
 from shared.keys import StoreScope
 from shared.reports.excluded_reasons import refuse_unknown_reasons
-from shared.reports.insert_report import refuse_future, refuse_unknown
+from shared.reports.insert_report import refuse_unknown
 from shared.reports.model import StoreFailure
 from shared.reports.parameters import StoreFilter
 from shared.reports.read import scope_json
@@ -32,39 +32,15 @@ from shared.uptime.closures import Schedule
 from shared.uptime.faults import find_faults
 from shared.uptime.intervals import Int64s
 from shared.uptime.outages import Outages, find_downtime, find_outages, outage_states
-from shared.uptime.policy import DAY_US, POLICIES, outage_history_us
+from shared.uptime.policy import POLICIES, outage_history_us
 from shared.uptime.poll_history import PollHistory
 from shared.uptime.states import Polls
-from shared.uptime.window import NAMED_WINDOWS, Window
+from shared.uptime.window import Window
 
 # Measured: a week of 1,000 stores takes 0.03 s of one core here, and a few tenths of a second in Postgres.
 MAX_STORES = 1_000
 MAX_POLLS = 500_000
-MAX_RANGE = timedelta(days=62)
 _LOAD, _SQL = queries("load"), queries("outages")
-_AS_A_REPORT = 'or request a report with "files": ["report", "outages"]'
-
-
-@dataclass(frozen=True)
-class OutageSearch:
-    """Whose outages to find, and in which time: a window, from and to, or a part of a day; polls after `as_of` are ignored.
-
-    `as_of` defaults to the end, and everything else to the last day before the newest poll of any store. `part` comes alone; its
-    outages are seen from a day after it. `most_stores` replaces `MAX_STORES` as the limit. `excluded` are the words of reasons
-    whose time is left out, and `word` is one that the outages are chosen by.
-    """
-
-    policy: str
-    store_ids: Sequence[str] | None = None
-    labels: Mapping[str, str] | None = None
-    window: Window | None = None
-    from_time: datetime | None = None
-    to_time: datetime | None = None
-    as_of: datetime | None = None
-    part: DayPart | None = None
-    most_stores: int | None = None
-    excluded: Sequence[str] = ()
-    word: str | None = None
 
 
 @dataclass(frozen=True)
@@ -156,7 +132,7 @@ async def read_outage_input(
             await refuse_unknown_reasons(conn, [search.word] if search.word else (), "query.reason")
             snapshot = await (await conn.execute(_LOAD["snapshot"])).fetchone()
             seq, _, _, newest, adjusted_seq, _ = snapshot or (0, None, None, None, 0, None)
-            as_of_us, local, range_us = _resolve_time(search, newest)
+            as_of_us, local, range_us = resolve_time(search, newest)
             stores = await _read_stores(conn, search, visible)
             history_us = outage_history_us(POLICIES[search.policy])
             needed = DataRange(*map(from_us, (range_us[0] - history_us, range_us[0], as_of_us)))
@@ -174,47 +150,6 @@ async def read_outage_input(
     return OutageInput(given, search.policy, as_of_us, local, range_us)
 
 
-def _resolve_time(
-    search: OutageSearch, newest: datetime | None
-) -> tuple[int, Window | DayPart | None, tuple[int, int]]:
-    """Return as_of, the window or part of a day if one was given, and the range that holds it. Raises `InvalidRequest`."""
-    if search.part is not None and newest is not None:
-        start_us, end_us = search.part.reach_us
-        as_of_us = min(to_us(newest), end_us + DAY_US)
-        return as_of_us, search.part, (min(start_us, as_of_us), as_of_us)
-    as_of = search.as_of or search.to_time or newest
-    if as_of is None:
-        raise InvalidRequest(
-            "no polls yet, so there is no last day: load some, or give from and to", field="query.to"
-        )
-    as_of_us = to_us(as_of)
-    has_range = search.from_time is not None or search.to_time is not None
-    if search.window is not None and has_range:
-        raise InvalidRequest(
-            "window was given together with from or to: give either window, or from and to",
-            field="query.window",
-        )
-    window = None if has_range else search.window or NAMED_WINDOWS["last_day"]
-    if window is not None:
-        refuse_future([window], as_of_us, "query.window")
-        start_us, end_us = as_of_us - window.reach_from_us(as_of_us), as_of_us
-    else:
-        end_us = to_us(search.to_time or as_of)
-        start_us = to_us(search.from_time) if search.from_time else end_us - DAY_US
-    if not start_us <= end_us <= as_of_us:
-        raise InvalidRequest(
-            "from, to and as_of are out of order: from must not be after to, and to not after as_of",
-            field="query.from",
-        )
-    if as_of_us - start_us > MAX_RANGE // timedelta(microseconds=1) + DAY_US:
-        raise InvalidRequest(
-            f"the window is too long, or too long ago: outages are listed for at most {MAX_RANGE.days} days up to as_of"
-            f" ({as_of:%Y-%m-%d}); choose a shorter one, give an as_of soon after it, {_AS_A_REPORT}",
-            field="query.from" if window is None else "query.window",
-        )
-    return as_of_us, window, (start_us, end_us)
-
-
 async def _read_stores(conn: AsyncConnection, search: OutageSearch, visible: StoreScope) -> Stores:
     most = search.most_stores or MAX_STORES
     chosen = {
@@ -226,7 +161,7 @@ async def _read_stores(conn: AsyncConnection, search: OutageSearch, visible: Sto
     rows = await (await conn.execute(_SQL["stores"], chosen)).fetchall()
     if len(rows) > most:
         raise InvalidRequest(
-            f"more than {most:,} stores match, the limit of this call: choose fewer with store or label, {_AS_A_REPORT}",
+            f"more than {most:,} stores match, the limit of this call: choose fewer with store or label, {AS_A_REPORT}",
             field="query.label",
         )
     keys, ids, zones = zip(*rows, strict=True) if rows else ((), (), ())
@@ -241,7 +176,7 @@ async def _read_polls(conn: AsyncConnection, sealed: SealedReads, stores: Stores
     if len(polls.at_us) + len(old) > MAX_POLLS:
         raise InvalidRequest(
             f"the stores have more than {MAX_POLLS:,} polls in the window and the days before it, the limit of this call:"
-            f" choose fewer stores or a shorter window, {_AS_A_REPORT}",
+            f" choose fewer stores or a shorter window, {AS_A_REPORT}",
             field="query.from",
         )
     return Polls(

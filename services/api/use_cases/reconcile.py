@@ -11,7 +11,8 @@ from psycopg.rows import class_row
 
 from services.api.context import ApiContext
 from services.api.use_cases.measure_windows import measure_figures
-from services.api.use_cases.outages import OutageInput, OutageSearch, read_outage_input
+from services.api.use_cases.outage_search import OutageSearch
+from services.api.use_cases.outages import OutageInput, read_outage_input
 from services.api.use_cases.reconcile_figures import (
     ClaimedDowntime,
     DifferenceCause,

@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from services.api.use_cases.outages import OutageSearch
+from services.api.use_cases.outage_search import OutageSearch
 from services.api.use_cases.timeline import MAX_RANGE, TimelineRequest
 from shared.clock import from_us, to_us
 from shared.pictures.week import DAYS, midnight_us, monday_of

@@ -11,7 +11,8 @@ from services.api.use_cases.data_versions import read_version
 from services.api.use_cases.day_part import DayPart
 from services.api.use_cases.live import LiveChoice, count_live, list_label_names
 from services.api.use_cases.outage_page import OutageChoice, page_outages
-from services.api.use_cases.outages import OutageSearch, read_outage_input
+from services.api.use_cases.outage_search import OutageSearch
+from services.api.use_cases.outages import read_outage_input
 from services.api.use_cases.stores import read_latest_poll, read_names
 from services.api.web.outage_day import StoreOutages, group_by_store
 from shared.db.connect import borrowed_async

@@ -13,7 +13,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from services.ingest.http.receive import Received
 from services.ingest.parse.reading import Reading
-from services.ingest.write.ledger import store_reading
+from services.ingest.write.stored_reading import store_reading
 from shared.audit import record_async
 from shared.clock import from_us
 from shared.db.connect import borrowed_async

@@ -10,7 +10,8 @@ from services.ingest.run.load_options import LoadOptions
 from services.ingest.run.passing_rejects import may_be_read_now
 from services.ingest.sources.file_names import stored_name
 from services.ingest.sources.source import Source, hash_source
-from services.ingest.write.ledger import ImportLedger, store_reading
+from services.ingest.write.ledger import ImportLedger
+from services.ingest.write.stored_reading import store_reading
 from shared.db.queries import queries
 
 _SQL = queries("ingest")

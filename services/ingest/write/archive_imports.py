@@ -15,8 +15,9 @@ from services.ingest.sources.file_names import stored_name
 from services.ingest.sources.left_out import LeftOut
 from services.ingest.sources.source import ResolvedSource, Source, hash_source
 from services.ingest.write.claim import wait_to_hold
-from services.ingest.write.ledger import ImportLedger, store_reading
+from services.ingest.write.ledger import ImportLedger
 from services.ingest.write.quality_report import read_quality
+from services.ingest.write.stored_reading import store_reading
 from shared.db.connect import connect
 from shared.db.driver_errors import translated_errors
 from shared.db.queries import queries

@@ -11,7 +11,8 @@ import psycopg
 from services.ingest.parse.reading import Reading
 from services.ingest.sources.file_names import stored_name
 from services.ingest.sources.source import Source
-from services.ingest.write.ledger import FAULT, ImportLedger, store_reading
+from services.ingest.write.ledger import FAULT, ImportLedger
+from services.ingest.write.stored_reading import store_reading
 from shared.db.queries import queries
 from shared.errors import ImportBusy, ImportNotFound
 

@@ -20,6 +20,7 @@ from services.ingest.sources.file_names import escape_unstorable, stored_name
 from services.ingest.write.counts import NO_ROWS, RowCounts, Stretch
 from services.ingest.write.named_stores import NO_STORES
 from services.ingest.write.rejects import store_rejects
+from services.ingest.write.stored_reading import store_reading
 from shared.db.queries import queries
 from shared.errors import ImportCanceled
 from shared.ids import new_id
@@ -241,12 +242,6 @@ class ImportLedger:
         """Return the first rejected rows: by line, but first those that say what is wrong."""
         values = {"id": self.import_id, "limit": FIRST_REJECTS}
         return [Reject(*row) for row in self.conn.execute(_SQL["first_rejects"], values)]
-
-
-def store_reading(reading: Reading) -> Jsonb | None:
-    """Return the value of the column `reading`."""
-    stored = reading.to_stored()
-    return Jsonb(stored) if stored else None
 
 
 def _escape_texts(error: Mapping[str, object]) -> dict[str, object]:
