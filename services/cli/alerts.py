@@ -13,7 +13,7 @@ from services.cli.tables import print_rows
 from shared.exit_codes import ExitCode
 from uptill_client import AlertRule
 
-app = typer.Typer(no_args_is_help=True, help="Manage alert rules: rules set, rules list and more.")
+app = typer.Typer(no_args_is_help=True, help="Manage alert rules: rules set, list, show, remove.")
 rules_app = typer.Typer(no_args_is_help=True, help="Manage alert rules: set, list, show, remove.")
 app.add_typer(rules_app, name="rules")
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The rule's name.")]

@@ -1,4 +1,4 @@
-"""`uptill closures`: declare, list, show, change and withdraw closures."""
+"""`uptill closures`: declare, list, show, change, withdraw and restore closures."""
 
 from enum import StrEnum
 from itertools import islice
@@ -90,10 +90,10 @@ def list_(
     store: Annotated[str | None, typer.Option(help="Only closures that name this store.")] = None,
     limit: Annotated[int, typer.Option(help="Show at most this many.", min=1)] = 50,
     *,
-    withdrawn: Annotated[bool, typer.Option("--withdrawn", help="Only those that were withdrawn.")] = False,
+    withdrawn: Annotated[bool, typer.Option("--withdrawn", help="List withdrawn closures instead.")] = False,
     as_json: Json = False,
 ) -> None:
-    """List the closures that were not withdrawn, or those that were, latest start first."""
+    """List the closures that hold, latest start first."""
     with api_client() as client:
         found = list(islice(client.closures(store_id=store, withdrawn=withdrawn), limit))
     if as_json:
@@ -140,8 +140,10 @@ def show(closure_id: ClosureId, *, as_json: Json = False) -> None:
 @app.command()
 def change(
     closure_id: ClosureId,
-    starts_at: Annotated[str | None, typer.Option("--from", help="New start.")] = None,
-    ends_at: Annotated[str | None, typer.Option("--to", help=f"New end; {_NO_END} for no end yet.")] = None,
+    starts_at: Annotated[str | None, typer.Option("--from", help=f"New start, {STORE_INSTANT_HELP}.")] = None,
+    ends_at: Annotated[
+        str | None, typer.Option("--to", help=f"New end, in the same form; {_NO_END} for no end yet.")
+    ] = None,
     treatment: Annotated[TreatmentName | None, typer.Option(help="New treatment.")] = None,
     reason: Annotated[str | None, typer.Option(help="New reason.")] = None,
     text: Annotated[str | None, typer.Option("--note", help="New note.")] = None,
@@ -177,7 +179,7 @@ def withdraw(closure_id: ClosureId, *, dry_run: DryRun = False) -> None:
 
 @app.command()
 def restore(closure_id: ClosureId, *, dry_run: DryRun = False) -> None:
-    """Declare a withdrawn closure again, with the terms that it had last."""
+    """Declare a withdrawn closure again, with its last terms."""
     with api_client() as client:
         restored = client.restore_closure(closure_id, dry_run=dry_run)
     would = " would hold again" if dry_run else " holds again"

@@ -78,7 +78,7 @@ COMMANDS: Mapping[str, Subcommand] = {
     "service-levels": Subcommand(
         "services.cli.service_levels:app", "Manage service levels: set, list, show, remove."
     ),
-    "alerts": Subcommand("services.cli.alerts:app", "Manage alert rules: rules set, rules list and more."),
+    "alerts": Subcommand("services.cli.alerts:app", "Manage alert rules: rules set, list, show, remove."),
     "incidents": Subcommand(
         "services.cli.incidents:app", "Look after incidents: list, show, acknowledge, note."
     ),

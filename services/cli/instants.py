@@ -14,7 +14,7 @@ from shared.local_times import instant_of, instants_of, offset_text
 from shared.texts import quoted
 
 INSTANT_HELP = "such as 2024-10-18T16:00-05:00 or 2024-10-18T21:00Z"
-STORE_INSTANT_HELP = f"{INSTANT_HELP}; without an offset, local time of the one store"
+STORE_INSTANT_HELP = f"{INSTANT_HELP}; without an offset, local time of the store, if only one is named"
 
 
 class ZonedStore(Protocol):

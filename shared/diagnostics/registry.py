@@ -66,7 +66,7 @@ DIAGNOSTICS: Final[Mapping[str, Diagnostic]] = {
     "polls_outside_hours": Diagnostic(
         "warning",
         "the store was polled for days, but never in its opening hours, so none of these polls counts",
-        "check the hours and the zone; the times of another zone lie some hours away",
+        "check the hours and the zone; with a wrong zone, all times are some hours off",
     ),
     "long_closure": Diagnostic(
         "warning",
@@ -133,10 +133,12 @@ Values that are valid can still be wrong. `uptill doctor data` looks for such da
 report of each import of hours, time zones, special hours, lifetimes or closures (`diagnostics`) has what applies
 to the stores that the file names, except `closed_weekday` and `labels_of_no_store`, which need all stores. Files
 of one kind that arrive together are reported with the first of them. The answer to a change of one store has in
-`warnings` what applies to this store. `polls_outside_hours` looks at the 8 days up to the newest poll, of at
-most 20,000 stores, and of at most 1,000 that a file names. A store counts if its polls span two days, and if as
-many polls at random times would all miss its hours in one of 1,000 cases at most. Nothing is refused because of a diagnostic. Each names how many it found,
+`warnings` what applies to this store. Nothing is refused because of a diagnostic. Each names how many it found,
 and the first few.
+
+`polls_outside_hours` looks at polls of the 8 days up to the newest poll. It looks at 20,000 stores at most, and
+at 1,000 at most of those that a file names. A store counts if its polls span two days, and if it is unlikely that
+they miss its hours by chance: polls at as many random times would do so in 1 of 1,000 cases at most.
 
 `error`: reports leave the store out. `warning`: probably a mistake. `notice`: worth a look.
 

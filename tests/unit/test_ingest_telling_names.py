@@ -50,7 +50,7 @@ def test_several_days(name: str) -> None:
 @pytest.mark.parametrize("name", names(WEEKDAYS))
 def test_the_day_of_a_row_a_second_time(name: str) -> None:
     header = HOURS.replace("day", "day_of_week", 1)
-    assert "keep the right one of both columns" in refuse(f"{header},{name}")
+    assert "keep the right one of the two columns" in refuse(f"{header},{name}")
 
 
 @pytest.mark.parametrize("name", names(NIGHTS))

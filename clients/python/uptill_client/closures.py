@@ -133,7 +133,7 @@ class ClosureCalls(IngestCalls):
         return self._ingest.call_or_none(Closure, "DELETE", path, params=params)
 
     def restore_closure(self, closure_id: str, *, dry_run: bool = False) -> Closure:
-        """Declare a withdrawn closure again, with the terms that it had last. A dry run changes nothing."""
+        """Declare a withdrawn closure again, with its last terms. A dry run changes nothing."""
         path, params = f"{_PATH}/{encode_segment(closure_id)}/restore", dry_run_params(dry_run=dry_run)
         return self._ingest.call(Closure, "POST", path, params=params)
 

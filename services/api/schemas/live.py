@@ -25,7 +25,7 @@ class StoreNowBody(BaseModel):
         description="The state began after this instant; null: not known, or out of view. Equal to `since_latest` if it is exact."
     )
     since_latest: datetime | None = Field(
-        description="The state began at this instant at the latest; null: not known, or more than eight days away, as that of a long silence is."
+        description="The state began at this instant at the latest; null: not known, or out of view, as for a silence of more than eight days."
     )
     last_polled_at: datetime | None = Field(description="The newest poll; null if there is none.")
     last_status: Status | None = Field(description="The status of the newest poll.")

@@ -60,6 +60,6 @@ def _refuse_many(conn: psycopg.Connection, store_key: int, start: date) -> None:
     held = [day for (day,) in conn.execute(_ADJUST["dated_hours_of_store"], {"store_key": store_key})]
     if len(held) >= MAX_DATED_HOURS and start not in held:
         raise LimitReached(
-            f"the store has hours from {MAX_DATED_HOURS:,} dates, the most that there can be: remove those from dates that are"
-            " long past, as with DELETE and effective_from"
+            f"the store has hours from {MAX_DATED_HOURS:,} dates, the most that there can be: remove some that are long past"
+            " (DELETE with effective_from)"
         )

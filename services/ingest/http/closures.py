@@ -163,7 +163,7 @@ def withdraw_closure(database_url: str, key: ApiKey, closure_id: UUID, *, dry_ru
 
 
 def restore_closure(database_url: str, key: ApiKey, closure_id: UUID, *, dry_run: bool = False) -> None:
-    """Declare a withdrawn closure again, with the terms that it had last. One that holds stays as it is.
+    """Declare a withdrawn closure again, with its last terms. One that holds stays as it is.
 
     Raise `ClosureNotFound`, `ClosureExists`, `ForbiddenError` and `DatabaseUnavailable`.
     """

@@ -19,7 +19,7 @@ from shared.texts import quoted
 
 _SHOWN = 60
 _OTHER_DAY = "must be 0 (Monday) to 6 (Sunday), or an English name such as Monday"
-_NO_HOURS = "these hours have no interval, so {}; to close it, set its lifetime"
+_NO_HOURS = "these hours have no interval, so {}; to close the store, set its lifetime"
 
 
 @dataclass(frozen=True)

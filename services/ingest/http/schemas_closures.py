@@ -19,7 +19,7 @@ class ClosureQuery(BaseModel):
 
     store_id: str | None = Field(default=None, description="Only closures that name this store.")
     withdrawn: bool = Field(
-        default=False, description="Only closures that were withdrawn, as they were last."
+        default=False, description="List withdrawn closures instead, each with its last terms."
     )
     cursor: str | None = Field(default=None, description="The `next` value of the previous page.")
     limit: int = Field(default=50, ge=1, le=200, description="The most closures to return.")

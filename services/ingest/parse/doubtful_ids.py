@@ -34,5 +34,5 @@ def _describe_rounded(found: list[str]) -> str:
     ids = "1 store id has" if len(found) == 1 else f"{len(found):,} store ids have"
     return (
         f"{ids} more than {_EXACT_DIGITS} digits, all with zeros after the {_EXACT_DIGITS}th, such as {min(found)!r}: spreadsheets"
-        " round long numbers so, and different stores may have become one. Export the column as text."
+        " round long numbers like this, so that several stores may have become one. Export the column as text."
     )

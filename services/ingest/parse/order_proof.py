@@ -80,13 +80,14 @@ def _read(texts: pl.Series, date_format: str, latest_us: int) -> tuple[Mask, Map
 
 def _describe(chunk: Chunk, given: str, other: str, example: str, counts: tuple[int, int]) -> str:
     only_given, only_other = counts
-    some = f"{only_other:,} {'row' if only_other == 1 else 'rows'} from line {chunk.first_line:,} on"
+    rows, fit = ("row", "fits") if only_other == 1 else ("rows", "fit")
+    some = f"{only_other:,} {rows} from line {chunk.first_line:,} on, such as {example}, {fit} only {other!r}"
     if not only_given:
         return (
-            f"the date format {given!r} cannot be right: {some}, such as {example}, can only be read by {other!r}, and none"
-            f" only by the given one. Load the file with --date-format {shlex.quote(other)} (uploads: ?date_format=)"
+            f"the date format {given!r} cannot be right: {some}, and no row fits only the given format. Load the file with"
+            f" --date-format {shlex.quote(other)} (uploads: ?date_format=)"
         )
     return (
-        f"the dates are written in two orders: {some}, such as {example}, can only be read by {other!r}, and {only_given:,}"
-        f" only by the given {given!r}. Split the file, and load each part with its own --date-format"
+        f"the dates are written in two orders: {some}, and {only_given:,} only the given {given!r}."
+        " Split the file, and load each part with its own --date-format"
     )

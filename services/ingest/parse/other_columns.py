@@ -56,7 +56,7 @@ _ADVICE: Final[Mapping[Kind, Mapping[Role, str]]] = {
     "hours": {
         **_OF_HOURS,
         "days": "names several days, and is not read: write a row for each day on which the store is open",
-        "weekday": "names the day of the week a second time, and is not read: keep the right one of both columns",
+        "weekday": "names the day of the week a second time, and is not read: keep the right one of the two columns",
         "holiday": "says which rows are for holidays, and is not read: write these as special hours, with their dates",
     },
     "special_hours": _OF_HOURS,

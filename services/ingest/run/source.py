@@ -30,7 +30,7 @@ from shared.errors import BadInputFile, ImportCanceled, UptillError
 from shared.texts import first_of
 
 STOPPED = "stopped with Ctrl-C; run the same command again to go on"
-_KEPT_ROWS = "The rows up to line {:,} are stored, some maybe at wrong times, and cannot be taken back: see docs/how-to/retention.md"
+_KEPT_ROWS = "The rows up to line {:,} are stored, possibly at wrong times, and cannot be taken back: see docs/how-to/retention.md"
 STATEMENT_TIMEOUT_S = 900.0  # one statement indexes a week of 160 million polls
 
 

@@ -68,7 +68,7 @@ async def declare_closure(
 async def read_closures(
     context: Context, key: Viewer, chosen: Annotated[ClosureQuery, Query()]
 ) -> ClosurePage:
-    """List the closures that were not withdrawn, or those that were, latest start first.
+    """List closures, latest start first: those that hold, or with `withdrawn` those that were withdrawn.
 
     A key that is limited to some stores sees those of its stores, and those for labels or every store that apply to them.
     """
@@ -92,7 +92,7 @@ async def read_closures(
 
 @router.get("/v1/closures/{closure_id}", responses=answers(ClosureNotFound))
 async def read_closure(context: Context, key: Viewer, closure_id: ClosureId) -> ClosureBody:
-    """Show a closure that holds, or one that was withdrawn as it was last."""
+    """Show a closure. For a withdrawn one: its last terms, and who withdrew it."""
     return await _show(context, key, closure_id)
 
 
@@ -139,7 +139,7 @@ async def withdraw_closure(
 async def restore_closure(
     context: Context, key: Closer, closure_id: ClosureId, *, dry_run: DryRun = False
 ) -> ClosureBody:
-    """Declare a withdrawn closure again, with the terms that it had last. One that holds stays as it is."""
+    """Declare a withdrawn closure again, with its last terms. One that holds stays as it is."""
     restore = partial(closures.restore_closure, _database_url(context), key, dry_run=dry_run)
     await context.changes_lane.run(partial(restore, closure_id))
     return await _show(context, key, closure_id)
