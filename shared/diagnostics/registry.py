@@ -136,9 +136,10 @@ of one kind that arrive together are reported with the first of them. The answer
 `warnings` what applies to this store. Nothing is refused because of a diagnostic. Each names how many it found,
 and the first few.
 
-`polls_outside_hours` looks at polls of the 8 days up to the newest poll. It looks at 20,000 stores at most, and
-at 1,000 at most of those that a file names. A store counts if its polls span two days, and if it is unlikely that
-they miss its hours by chance: polls at as many random times would do so in 1 of 1,000 cases at most.
+`polls_outside_hours` looks at polls of the 8 days up to the newest poll. It looks at 20,000 stores at most,
+and at 1,000 at most of those that a file names. A store counts if its polls span two days, and if it is
+unlikely that they miss its hours by chance: as many polls at random times would do so in 1 of 1,000 cases at
+most.
 
 `error`: reports leave the store out. `warning`: probably a mistake. `notice`: worth a look.
 
