@@ -82,8 +82,7 @@ def declare_closure(
     Raise `InvalidRequest`, `StoreNotFound`, `ForbiddenError`, `ClosureExists`, `LimitReached` and `DatabaseUnavailable`.
     """
     columns, closure_id, is_held = terms.parse(), new_id(), False
-    warnings = list(_warn_of_length(columns))
-    labels = target.labels or {}
+    warnings, labels = list(_warn_of_length(columns)), target.labels or {}
 
     def declare(conn: psycopg.Connection, change: AdjustmentChange) -> RowCounts:
         nonlocal closure_id, is_held
@@ -93,11 +92,8 @@ def declare_closure(
             closure_id, is_held = held.pop("id"), True
             if held != {name: columns[name] for name in held}:
                 raise _exists(closure_id)
-        elif conn.execute(_SQL["closures_are_full"], {**place, "most": MAX_CLOSURES}).fetchone():
-            raise LimitReached(
-                f"there are {MAX_CLOSURES:,} closures of the same stores, the most that there can be: withdraw some that are long"
-                " past, or declare one closure for the whole time"
-            )
+        else:
+            _require_room(conn, place)
         return change.merge_rows(CLOSURES, [{"id": closure_id, **place, **columns}])
 
     source = f"closure of {f'store {target.store_id}' if target.is_one_store else 'several stores'}"
@@ -165,7 +161,7 @@ def withdraw_closure(database_url: str, key: ApiKey, closure_id: UUID, *, dry_ru
 def restore_closure(database_url: str, key: ApiKey, closure_id: UUID, *, dry_run: bool = False) -> None:
     """Declare a withdrawn closure again, with its last terms. One that holds stays as it is.
 
-    Raise `ClosureNotFound`, `ClosureExists`, `ForbiddenError` and `DatabaseUnavailable`.
+    Raise `ClosureNotFound`, `ClosureExists`, `LimitReached`, `ForbiddenError` and `DatabaseUnavailable`.
     """
 
     def restore(conn: psycopg.Connection, change: AdjustmentChange) -> RowCounts:
@@ -174,11 +170,20 @@ def restore_closure(database_url: str, key: ApiKey, closure_id: UUID, *, dry_run
             _require_right(key, withdrawn)
         terms = withdrawn or _find_changeable(conn, key, closure_id)
         row = {**terms, "id": closure_id, "labels": Jsonb(terms["labels"])}
+        if withdrawn:
+            _require_room(conn, row)
         with _refusing_doubles(closure_id):
             return change.merge_rows(CLOSURES_BY_ID, [row])
 
     source = f"restoration of closure {closure_id}"
     record_change(database_url, "closures", source, key.prefix, restore, dry_run=dry_run)
+
+
+def _require_room(conn: psycopg.Connection, place: Mapping[str, Any]) -> None:
+    if conn.execute(_SQL["closures_are_full"], {**place, "most": MAX_CLOSURES}).fetchone():
+        raise LimitReached(
+            f"there are {MAX_CLOSURES:,} closures of the same stores, the limit: withdraw old ones, or declare one for the whole time"
+        )
 
 
 def _find_target(conn: psycopg.Connection, key: ApiKey, target: Target) -> int:

@@ -148,6 +148,7 @@ def test_a_withdrawn_closure_is_shown_and_restored(service: TestClient, database
     assert service.delete(path).status_code == 404
 
     tried = service.post(f"{path}/restore", params={"dry_run": "true"})
+    assert tried.json()["withdrawn_at"] is None
     assert (tried.status_code, service.get(path).json()) == (200, shown)
     restored = service.post(f"{path}/restore").json()
     terms = ("id", "starts_at", "ends_at", "treatment", "reason", "note", "declared_at", "declared_by")

@@ -135,14 +135,17 @@ async def withdraw_closure(
     return Response(status_code=status.HTTP_204_NO_CONTENT)
 
 
-@router.post("/v1/closures/{closure_id}/restore", responses=answers(ClosureNotFound, ClosureExists))
+@router.post(
+    "/v1/closures/{closure_id}/restore", responses=answers(ClosureNotFound, ClosureExists, LimitReached)
+)
 async def restore_closure(
     context: Context, key: Closer, closure_id: ClosureId, *, dry_run: DryRun = False
 ) -> ClosureBody:
     """Declare a withdrawn closure again, with its last terms. One that holds stays as it is."""
     restore = partial(closures.restore_closure, _database_url(context), key, dry_run=dry_run)
     await context.changes_lane.run(partial(restore, closure_id))
-    return await _show(context, key, closure_id)
+    shown = await _show(context, key, closure_id)
+    return shown.model_copy(update={"withdrawn_at": None, "withdrawn_by": None})
 
 
 async def _show(context: IngestContext, key: ApiKey, closure_id: UUID) -> ClosureBody:
