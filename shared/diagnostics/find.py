@@ -125,8 +125,9 @@ def _find(
         _SQL["clock_changes"], {**values, **_list_changes(conn, known, values, is_of_many=is_of_many)}
     ):
         yield DataFinding(*row)
-    most = _MOST_POLLED if store_keys is None else _MOST_POLLED_OF_FILE
-    if (outside := find_polled_outside(conn, store_keys, most_stores=most, examples=_EXAMPLES)) is not None:
+    # Only a look at everything has the time for more.
+    most = _MOST_POLLED_OF_FILE if names is _OF_ANY_STORES else _MOST_POLLED
+    if (outside := find_polled_outside(conn, values, most_stores=most)) is not None:
         yield outside
 
 

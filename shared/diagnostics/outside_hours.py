@@ -1,6 +1,6 @@
 """Finds stores that are polled, but never while they are open: their hours or their zone are probably wrong."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
@@ -32,21 +32,23 @@ _Store = tuple[int, str, str | None]  # key, id, zone
 
 
 def find_polled_outside(
-    conn: psycopg.Connection, store_keys: Sequence[int] | None, *, most_stores: int, examples: int
+    conn: psycopg.Connection, asked: Mapping[str, Any], *, most_stores: int
 ) -> DataFinding | None:
-    """Look at the last 8 days of up to `most_stores` stores that have hours. `store_keys` None: of all."""
+    """Look at the last 8 days of up to `most_stores` stores that have hours.
+
+    `asked`: `store_keys`, all if None, but those `left_out`, and how many `examples` to name.
+    """
     ((newest,),) = conn.execute(_SQL["newest_poll"]).fetchall()
     if newest is None:
         return None
     given: dict[str, Any] = {"newest": newest, "back": _BACK, "most": most_stores}
-    keys = None if store_keys is None else key_array(store_keys)
-    stores: list[_Store] = conn.execute(_SQL["polled_stores"], {**given, "store_keys": keys}).fetchall()
+    stores: list[_Store] = conn.execute(_SQL["polled_stores"], {**given, **asked}).fetchall()
     for most_polls in (_FIRST_POLLS, _MOST_POLLS):
         stores = _choose(conn, sorted(stores), {**given, "polls": most_polls})
     if not stores:
         return None
     return DataFinding(
-        "polls_outside_hours", len(stores), sorted(store_id for _, store_id, _ in stores)[:examples]
+        "polls_outside_hours", len(stores), sorted(store_id for _, store_id, _ in stores)[: asked["examples"]]
     )
 
 

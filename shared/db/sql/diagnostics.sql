@@ -197,6 +197,7 @@ select latest_observed_at from ledger_head
 -- Those with weekly hours, dated or not; of many, the same ones each time.
 select store_key, store_id, timezone from store
 where first_polled_at <= %(newest)s and (%(store_keys)s::integer[] is null or store_key = any(%(store_keys)s))
+    and store_key <> all(%(left_out)s)
     and (exists (select from business_hours own where own.store_key = store.store_key)
         or exists (select from dated_hours own
             where own.store_key = store.store_key and until_seq is null and intervals <> '{}'))

@@ -50,7 +50,9 @@ def test_the_command_and_an_upload_produce_the_same_rows(database_url: str, tmp_
     assert run_ingest(database_url, str(tmp_path / "set.zip")).returncode == 0
     by_command = imports(database_url, tmp_path)
     with psycopg.connect(database_url) as conn:
-        conn.execute("truncate import, early_number, observation, store, business_hours cascade")
+        conn.execute(
+            "truncate import, adjustment_change, early_number, observation, store, business_hours cascade"
+        )
         conn.execute("update ledger_head set seq = 0, latest_observed_at = null")
     with ingest_service(database_url, tmp_path / "spool") as service:
         ended(service, service.post("/v1/imports?name=set.zip", content=body))

@@ -36,7 +36,7 @@ def test_special_hours_are_replaced_as_a_whole(service: TestClient, database_url
     assert put(service, PATH, {"dates": [CHRISTMAS, EVE]}) == (2, 0, 0)
     assert dates(service) == {"2024-12-24": [("10:00:00", "14:00:00")], "2024-12-25": []}
     later = [MORNING, {"start_time_local": "16:00", "end_time_local": "18:00"}]
-    assert put(service, PATH, {"dates": [{**EVE, "intervals": later}, {"date": "2025-01-01"}]}) == (1, 0, 1)
+    assert put(service, PATH, {"dates": [{**EVE, "intervals": later}, {"date": "2025-01-01"}]}) == (1, 0, 2)
     assert dates(service) == {
         "2024-12-24": [("10:00:00", "14:00:00"), ("16:00:00", "18:00:00")],
         "2025-01-01": [],
