@@ -40,7 +40,7 @@ def test_offers(reason: str, values: list[str], field: str) -> None:
     found = form_words(said)
     assert _OF_THE_COMMAND.search(found) is None, found
     too_many = form_words(f"{said} Or correct the file, or raise UPTILL_REJECT_LIMIT (--reject-limit)")
-    assert too_many.endswith(" Or correct the file, or have whoever runs Uptill raise the limit")
+    assert too_many.endswith(" Or correct the file, or ask an administrator to raise the limit")
     assert field in found
     assert "()" not in found
 

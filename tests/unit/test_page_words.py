@@ -1,6 +1,7 @@
-"""How the page writes lengths and instants, and for how long a store is what it is."""
+"""How the page and the command write lengths and instants, and since when a store has been silent."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -43,10 +44,10 @@ def test_an_instant_has_the_date_and_the_year_that_are_not_those_beside_it() -> 
     assert near_moment(NOW - timedelta(days=400), zone, NOW) == "Mon 27 Oct 2025 10:12"
 
 
-def live(**seen: object) -> LiveStore:
-    given = dict.fromkeys(LiveStore.__dataclass_fields__)
+def live(**seen: Any) -> LiveStore:
+    given: dict[str, Any] = dict.fromkeys(LiveStore.__dataclass_fields__)
     counted = {"down_us": 0, "up_us": 0, "down_open_us": 0, "inactive_polls": 0, "labels": {}}
-    return LiveStore(**{**given, **counted, "store_id": "a", "timezone": "UTC", **seen})  # type: ignore[arg-type]
+    return LiveStore(**{**given, **counted, "store_id": "a", "timezone": "UTC", **seen})
 
 
 def test_a_silence_out_of_view_has_its_last_poll() -> None:
@@ -70,6 +71,6 @@ def test_a_silence_in_view_has_its_begin() -> None:
 
 @pytest.mark.parametrize(("state", "cell"), [("silent", "over a week ago"), ("unknown", "-")])
 def test_the_command_says_the_same(state: str, cell: str) -> None:
-    given = dict.fromkeys(StoreNow.__dataclass_fields__)
+    given: dict[str, Any] = dict.fromkeys(StoreNow.__dataclass_fields__)
     seen = {"store_id": "a", "state": state, "timezone": "UTC", "refreshed_at": NOW, "up_us": 0, "down_us": 0}
-    assert make_row(StoreNow(**{**given, **seen}))[2] == cell  # type: ignore[arg-type]
+    assert make_row(StoreNow(**{**given, **seen}))[2] == cell

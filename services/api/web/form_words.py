@@ -15,8 +15,8 @@ _FIELD: Final = re.compile("|".join(rf"{name}\b" for name in _FIELDS))
 _OTHER_WAYS: Final = re.compile(r" \((?:uploads: |always: )[^()]*\)")
 # What the form has no field for.
 _BY_OTHERS: Final = {
-    "raise UPTILL_REJECT_LIMIT (--reject-limit)": "have whoever runs Uptill raise the limit",
-    "allow such ids with --allow-odd-ids (UPTILL_ALLOW_ODD_IDS=true)": "have whoever runs Uptill allow such ids",
+    "raise UPTILL_REJECT_LIMIT (--reject-limit)": "ask an administrator to raise the limit",
+    "allow such ids with --allow-odd-ids (UPTILL_ALLOW_ODD_IDS=true)": "ask an administrator to allow such ids",
 }
 
 

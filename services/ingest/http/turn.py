@@ -13,7 +13,7 @@ class TurnEnded(BaseException):
 
 
 class UploadTurn:
-    """The turn of one upload, of `length_s` seconds, or longer as long as nobody else waits. Several threads may ask."""
+    """The turn of one upload: `length_s` seconds, and more while no other upload waits. Several threads may ask."""
 
     def __init__(self, length_s: float, others_wait: Callable[[], bool]) -> None:
         self.length_s = length_s

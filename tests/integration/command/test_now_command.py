@@ -57,9 +57,9 @@ def test_the_command_and_the_client(live: Services, client: UptillClient) -> Non
     assert [store["store_id"] for store in shown["stores"]] == ["0043"]
     assert shown["summary"]["states"]["down"] == 1
     assert live.run("now", "--label", "oops").returncode == 2
-    nobody = live.run("now", "--label", "region=nowhere", "--once").stderr
-    assert "no store has region=nowhere" in nobody
-    assert "load polls" not in nobody
+    told = live.run("now", "--label", "region=nowhere", "--once").stderr
+    assert "no store has region=nowhere" in told
+    assert "load polls" not in told
 
     with psycopg.connect(live.settings["UPTILL_DATABASE_URL"]) as conn:
         conn.execute("update store set timezone = 'Mars/Olympus' where store_id = '0043'")
